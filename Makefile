@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Dispatches only: Kbuild builds the modules, userspace/ the programs, tests/ the rest.
+
+KERNELRELEASE_WANTED ?= $(shell uname -r)
+KDIR ?= /lib/modules/$(KERNELRELEASE_WANTED)/build
+HOST ?= kvm
+KERNEL ?= 6.12
+APPEND ?=
+PREFIX ?= /usr
+DESTDIR ?=
+LAB := tests/lab/lab
+
+all: userspace modules
+
+help:
+	@echo 'Build (needs no root):'
+	@echo '  all              userspace and modules'
+	@echo '  modules          hybrid.ko for KDIR ($(KDIR))'
+	@echo '  userspace        hybridctl, into build/userspace'
+	@echo '  install          hybridctl, its man page and the modules; honours DESTDIR and PREFIX'
+	@echo '  clean            remove what was built here (the lab keeps its images)'
+	@echo 'Look and test (the lab needs root on Debian 12 or 13; installs what is missing):'
+	@echo '  demo             hybridctl status inside a KVM guest and a Xen guest'
+	@echo '  check            everything: user space, KUnit, every host, kernel and variant'
+	@echo '  check-user       only what needs neither root nor the lab'
+	@echo '  shell            a shell in a guest; HOST=bare|kvm|xen KERNEL=6.1|6.12 APPEND=nopv'
+	@echo '  images           build the images of the lab that are missing'
+	@echo '  deps             install the packages that building and testing need'
+
+modules:
+	@test -d $(KDIR) || { \
+		echo "no kernel headers at $(KDIR)."; \
+		echo "Install the package linux-headers-$(KERNELRELEASE_WANTED), or name others:"; \
+		echo "make modules KDIR=/lib/modules/VERSION/build"; exit 1; } >&2
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+modules_install: modules
+	$(MAKE) -C $(KDIR) M=$(CURDIR) $(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) modules_install
+
+userspace:
+	$(MAKE) -C userspace
+
+install: userspace modules_install
+	$(MAKE) -C userspace install DESTDIR=$(DESTDIR) PREFIX=$(PREFIX)
+
+deps:
+	@tests/deps.sh install
+
+demo:
+	@tests/demo.sh
+
+check:
+	@tests/check.sh all
+
+check-user:
+	@tests/check.sh user
+
+shell: userspace
+	@$(LAB) shell --host $(HOST) --kernel $(KERNEL) --append '$(APPEND)'
+
+images:
+	@$(LAB) images
+
+clean:
+	rm -rf build
+	@test ! -d $(KDIR) || $(MAKE) -C $(KDIR) M=$(CURDIR) clean
+
+.PHONY: all help modules modules_install userspace install deps demo check check-user shell \
+	images clean

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Which path each operation takes, and why (pure). */
+#include <linux/errno.h>
+#include <linux/kernel.h>
+#include <linux/string.h>
+
+#include <hybrid/policy.h>
+
+static const char *const op_names[] = {
+	[HYBRID_OP_EOI]			= "eoi",
+	[HYBRID_OP_MSI_MASK]		= "msi_mask",
+	[HYBRID_OP_MSI_AFFINITY]	= "msi_affinity",
+	[HYBRID_OP_IPI]			= "ipi",
+	[HYBRID_OP_IDLE]		= "idle",
+	[HYBRID_OP_TIMER]		= "timer",
+};
+
+static const char *const path_names[] = {
+	[HYBRID_PATH_KERNEL]	= "kernel",
+};
+
+static const char *const want_names[] = {
+	[HYBRID_WANT_AUTO]	= "auto",
+	[HYBRID_WANT_KERNEL]	= "kernel",
+};
+
+static const char *const reason_names[] = {
+	[HYBRID_WHY_BARE_METAL]		= "bare-metal",
+	[HYBRID_WHY_EMULATED]		= "emulated",
+	[HYBRID_WHY_UNKNOWN_HV]		= "unknown-hypervisor",
+	[HYBRID_WHY_XEN_PV]		= "xen-pv",
+	[HYBRID_WHY_APIC_VIRT]		= "apic-virtualised",
+	[HYBRID_WHY_KERNEL_PV]		= "kernel-pv",
+	[HYBRID_WHY_IRQ_REMAP]		= "irq-remapping",
+	[HYBRID_WHY_ONE_CPU]		= "one-cpu",
+	[HYBRID_WHY_KERNEL_IDLE]	= "kernel-idle",
+	[HYBRID_WHY_NOT_WORTH]		= "not-worth-it",
+	[HYBRID_WHY_NOT_BUILT]		= "not-built",
+	[HYBRID_WHY_OPERATOR]		= "operator",
+};
+
+/* True of every operation ... */
+static const char *const texts[HYBRID_WHY_NR] = {
+	[HYBRID_WHY_BARE_METAL] =
+		"No hypervisor is announced: nothing exits, so there is nothing to save.",
+	[HYBRID_WHY_EMULATED] =
+		"The CPU is emulated by QEMU (TCG): nothing exits, so there is nothing to save.",
+	[HYBRID_WHY_UNKNOWN_HV] =
+		"This hypervisor is not one we know, so nothing is changed.",
+	[HYBRID_WHY_XEN_PV] =
+		"A Xen PV domain does this by hypercalls and event channels already.",
+	[HYBRID_WHY_APIC_VIRT] =
+		"The host virtualises the APIC in hardware, which a path of ours could only defeat.",
+	[HYBRID_WHY_KERNEL_PV] =
+		"The kernel's own paravirtual code does this already.",
+	[HYBRID_WHY_IRQ_REMAP] =
+		"Interrupt remapping is active and changes what this operation costs.",
+	[HYBRID_WHY_ONE_CPU] =
+		"There is one CPU only, so this does not happen.",
+	[HYBRID_WHY_KERNEL_IDLE] =
+		"The kernel's own idle driver is active and stays in charge.",
+	[HYBRID_WHY_NOT_WORTH] =
+		"Measured: too little to gain.",
+	[HYBRID_WHY_NOT_BUILT] =
+		"Exits may be saved here, but this version has no code for it.",
+	[HYBRID_WHY_OPERATOR] =
+		"The module parameter of this name says kernel.",
+};
+
+/* ... and where there is more to say on one of them. */
+static const char *const op_texts[HYBRID_OP_NR][HYBRID_WHY_NR] = {
+	[HYBRID_OP_EOI] = {
+		[HYBRID_WHY_APIC_VIRT] =
+			"The host virtualises the APIC in hardware: an EOI does not exit.",
+		[HYBRID_WHY_KERNEL_PV] =
+			"The kernel avoids EOI exits by itself (KVM's PV EOI, or Xen's callback vector, which needs no EOI).",
+		[HYBRID_WHY_NOT_BUILT] =
+			"Each interrupt ends in an EOI that exits to the host; this version has no code that avoids it.",
+	},
+	[HYBRID_OP_MSI_MASK] = {
+		[HYBRID_WHY_APIC_VIRT] =
+			"The host virtualises the APIC in hardware; interrupts routed around it to spare the mask exits would lose that.",
+		[HYBRID_WHY_KERNEL_PV] =
+			"The kernel binds MSIs to Xen event channels: a mask is a bit in shared memory and does not exit.",
+		[HYBRID_WHY_NOT_BUILT] =
+			"Masking and unmasking an MSI-X vector writes the device's table, which exits where the device is emulated; this version has no code that avoids it.",
+	},
+	[HYBRID_OP_MSI_AFFINITY] = {
+		[HYBRID_WHY_KERNEL_PV] =
+			"The kernel binds MSIs to Xen event channels: a move is one hypercall.",
+		[HYBRID_WHY_IRQ_REMAP] =
+			"Interrupt remapping is active: a move rewrites the remapping table and leaves the device alone.",
+		[HYBRID_WHY_ONE_CPU] =
+			"There is one CPU only: interrupts have nowhere else to go.",
+		[HYBRID_WHY_NOT_BUILT] =
+			"Moving an MSI-X vector to another CPU accesses the device's table 7 to 11 times, each an exit where the device is emulated; this version has no code for fewer.",
+	},
+	[HYBRID_OP_IPI] = {
+		[HYBRID_WHY_KERNEL_PV] =
+			"The kernel sends IPIs by the host's interface already (KVM's PV IPI for several targets at once, Xen's event channels).",
+		[HYBRID_WHY_APIC_VIRT] =
+			"The host virtualises the APIC in hardware: an IPI reaches a running CPU without interrupting it for an exit.",
+		[HYBRID_WHY_ONE_CPU] =
+			"There is one CPU only: no IPI is sent.",
+		[HYBRID_WHY_NOT_BUILT] =
+			"Each IPI exits to the host; this version has no code that avoids it.",
+	},
+	[HYBRID_OP_IDLE] = {
+		[HYBRID_WHY_KERNEL_IDLE] =
+			"Another cpuidle driver, the kernel's haltpoll or idle=poll is active and stays in charge.",
+		[HYBRID_WHY_NOT_BUILT] =
+			"Each short sleep exits (HLT), and waking it may exit again (IPI); polling for as long as an exit costs would avoid both, but this version has no code for it.",
+	},
+	[HYBRID_OP_TIMER] = {
+		[HYBRID_WHY_KERNEL_PV] =
+			"The kernel's own paravirtual clock events (xen-percpu) are in charge.",
+		[HYBRID_WHY_NOT_WORTH] =
+			"Measured: leaving out re-arms of a timer that is armed already saves 0 to 7 % of the writes, too little for a hook into the clock code.",
+	},
+};
+
+/* The host's word for the mode the APIC is in, or the measured fact that a read does not exit. */
+static bool apic_virtualised(const struct hybrid_caps *c, const struct hybrid_cost *cost)
+{
+	if (hybrid_has(c, hybrid_has(c, HYBRID_F_X2APIC_ON) ? HYBRID_F_X2APIC_VIRT :
+							      HYBRID_F_APIC_ACCESS_VIRT))
+		return true;
+	return cost->ns[HYBRID_PROBE_LAPIC] && cost->ns[HYBRID_PROBE_LAPIC] < cost->exit_ns / 4;
+}
+
+static bool kernel_on_xen(const struct hybrid_caps *c)
+{
+	return c->hv == HYBRID_HV_XEN && hybrid_has(c, HYBRID_F_KERNEL_PV);
+}
+
+/* The kernel's own condition for it (xen_msi_init(), arch/x86/pci/xen.c). */
+static bool kernel_binds_pirqs(const struct hybrid_caps *c)
+{
+	if (hybrid_has(c, HYBRID_F_APIC_ACCESS_VIRT) ||
+	    (hybrid_has(c, HYBRID_F_X2APIC_VIRT) && hybrid_has(c, HYBRID_F_X2APIC_ON)))
+		return false;
+	return kernel_on_xen(c) && hybrid_has(c, HYBRID_F_XEN_PIRQS);
+}
+
+static enum hybrid_reason why_eoi(const struct hybrid_caps *c, const struct hybrid_cost *cost)
+{
+	if (apic_virtualised(c, cost))
+		return HYBRID_WHY_APIC_VIRT;
+	if (hybrid_has(c, HYBRID_F_KERNEL_PV_EOI))
+		return HYBRID_WHY_KERNEL_PV;
+	if (kernel_on_xen(c) && !hybrid_has(c, HYBRID_F_KERNEL_XEN_UPCALL))
+		return HYBRID_WHY_KERNEL_PV;
+	return HYBRID_WHY_NOT_BUILT;
+}
+
+static enum hybrid_reason why_msi_mask(const struct hybrid_caps *c, const struct hybrid_cost *cost)
+{
+	/* Xen's pirqs are the only way around the table that takes the APIC out as well. */
+	if (kernel_binds_pirqs(c))
+		return HYBRID_WHY_KERNEL_PV;
+	if (c->hv == HYBRID_HV_XEN && apic_virtualised(c, cost))
+		return HYBRID_WHY_APIC_VIRT;
+	return HYBRID_WHY_NOT_BUILT;
+}
+
+static enum hybrid_reason why_msi_affinity(const struct hybrid_caps *c)
+{
+	if (c->nr_cpus == 1)
+		return HYBRID_WHY_ONE_CPU;
+	if (kernel_binds_pirqs(c))
+		return HYBRID_WHY_KERNEL_PV;
+	if (hybrid_has(c, HYBRID_F_IRQ_REMAP))
+		return HYBRID_WHY_IRQ_REMAP;
+	return HYBRID_WHY_NOT_BUILT;
+}
+
+static enum hybrid_reason why_ipi(const struct hybrid_caps *c, const struct hybrid_cost *cost)
+{
+	if (c->nr_cpus == 1)
+		return HYBRID_WHY_ONE_CPU;
+	if (kernel_on_xen(c))
+		return HYBRID_WHY_KERNEL_PV;
+	if (hybrid_has(c, HYBRID_F_KVM_PV_IPI) && hybrid_has(c, HYBRID_F_KERNEL_PV))
+		return HYBRID_WHY_KERNEL_PV;
+	if (apic_virtualised(c, cost))
+		return HYBRID_WHY_APIC_VIRT;
+	return HYBRID_WHY_NOT_BUILT;
+}
+
+static enum hybrid_reason why_idle(const struct hybrid_caps *c)
+{
+	if (hybrid_has(c, HYBRID_F_KERNEL_CPUIDLE) || hybrid_has(c, HYBRID_F_KERNEL_HALTPOLL) ||
+	    hybrid_has(c, HYBRID_F_KERNEL_IDLE_POLL))
+		return HYBRID_WHY_KERNEL_IDLE;
+	return HYBRID_WHY_NOT_BUILT;
+}
+
+static enum hybrid_reason why(enum hybrid_op op, const struct hybrid_caps *c,
+			      const struct hybrid_cost *cost)
+{
+	if (c->hv == HYBRID_HV_TCG)
+		return HYBRID_WHY_EMULATED;
+	/* None announced, and yet CPUID exits: one that hides is one we do not know. */
+	if (c->hv == HYBRID_HV_NONE)
+		return cost->exit_ns ? HYBRID_WHY_UNKNOWN_HV : HYBRID_WHY_BARE_METAL;
+	if (c->hv == HYBRID_HV_UNKNOWN)
+		return HYBRID_WHY_UNKNOWN_HV;
+	if (hybrid_has(c, HYBRID_F_XEN_PV))
+		return HYBRID_WHY_XEN_PV;
+
+	switch (op) {
+	case HYBRID_OP_EOI:
+		return why_eoi(c, cost);
+	case HYBRID_OP_MSI_MASK:
+		return why_msi_mask(c, cost);
+	case HYBRID_OP_MSI_AFFINITY:
+		return why_msi_affinity(c);
+	case HYBRID_OP_IPI:
+		return why_ipi(c, cost);
+	case HYBRID_OP_IDLE:
+		return why_idle(c);
+	case HYBRID_OP_TIMER:
+		return kernel_on_xen(c) ? HYBRID_WHY_KERNEL_PV : HYBRID_WHY_NOT_WORTH;
+	default:
+		return HYBRID_WHY_NOT_BUILT;
+	}
+}
+
+void hybrid_policy_decide(struct hybrid_policy *p, const struct hybrid_caps *caps,
+			  const struct hybrid_cost *cost,
+			  const struct hybrid_policy_params *params)
+{
+	unsigned int op;
+
+	for (op = 0; op < HYBRID_OP_NR; op++) {
+		p->op[op].path = HYBRID_PATH_KERNEL;
+		p->op[op].why = params->want[op] == HYBRID_WANT_KERNEL ?
+				HYBRID_WHY_OPERATOR : why(op, caps, cost);
+	}
+}
+
+int hybrid_policy_parse(const char *word, enum hybrid_want *want)
+{
+	unsigned int i;
+
+	for (i = 0; i < HYBRID_WANT_NR; i++) {
+		size_t n = strlen(want_names[i]);
+
+		if (strncmp(word, want_names[i], n))
+			continue;
+		if (word[n] == '\n')
+			n++;
+		if (!word[n]) {
+			*want = i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+const char *hybrid_op_name(enum hybrid_op op)
+{
+	return (unsigned int)op < HYBRID_OP_NR ? op_names[op] : "invalid";
+}
+
+const char *hybrid_path_name(enum hybrid_path path)
+{
+	return (unsigned int)path < HYBRID_PATH_NR ? path_names[path] : "invalid";
+}
+
+const char *hybrid_want_name(enum hybrid_want want)
+{
+	return (unsigned int)want < HYBRID_WANT_NR ? want_names[want] : "invalid";
+}
+
+const char *hybrid_reason_name(enum hybrid_reason why)
+{
+	return (unsigned int)why < HYBRID_WHY_NR ? reason_names[why] : "invalid";
+}
+
+const char *hybrid_reason_text(enum hybrid_op op, enum hybrid_reason why)
+{
+	if ((unsigned int)op >= HYBRID_OP_NR || (unsigned int)why >= HYBRID_WHY_NR)
+		return "invalid";
+	return op_texts[op][why] ?: texts[why];
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What hybrid.ko offers the other modules of the suite. */
+#ifndef HYBRID_HYBRID_H
+#define HYBRID_HYBRID_H
+
+#include <hybrid/policy.h>
+
+struct notifier_block;
+
+/**
+ * struct hybrid_state - all that hybrid.ko found and decided, of one moment
+ * @generation: 1 at load, one more each time the state is taken anew
+ */
+struct hybrid_state {
+	u32 generation;
+	struct hybrid_caps caps;
+	struct hybrid_cost cost;
+	struct hybrid_level level;
+	struct hybrid_policy policy;
+};
+
+/**
+ * hybrid_state_get() - copy the current state
+ * @out: filled in; consistent in itself
+ *
+ * Context: any (reads under RCU, does not sleep).
+ */
+void hybrid_state_get(struct hybrid_state *out);
+
+/**
+ * hybrid_path() - the path of one operation, without copying the rest
+ * @op: the operation
+ *
+ * Context: any.
+ */
+enum hybrid_path hybrid_path(enum hybrid_op op);
+
+/* Notifier events. The data pointer is a const struct hybrid_state *. */
+#define HYBRID_EVENT_DECIDED	1	/* snapshot, cost or policy were taken anew */
+
+/**
+ * hybrid_notifier_register() / hybrid_notifier_unregister()
+ *
+ * Blocking chain, called in process context after the new state is published.
+ * Return: as blocking_notifier_chain_register(). Context: may sleep.
+ */
+int hybrid_notifier_register(struct notifier_block *nb);
+int hybrid_notifier_unregister(struct notifier_block *nb);
+
+/* What happened to an operation on this CPU since load. */
+enum hybrid_count {
+	HYBRID_COUNT_DONE,	/* took our path and still needed the exit */
+	HYBRID_COUNT_AVOIDED,	/* took our path without an exit */
+	HYBRID_COUNT_SPURIOUS,	/* our path was tried for nothing */
+	HYBRID_COUNT_NR
+};
+
+/**
+ * hybrid_count() - count one event of an operation on this CPU
+ *
+ * Context: any, NMI included.
+ */
+void hybrid_count(enum hybrid_op op, enum hybrid_count what);
+
+#endif

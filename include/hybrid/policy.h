@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Which path each operation takes, and why (pure). */
+#ifndef HYBRID_POLICY_H
+#define HYBRID_POLICY_H
+
+#include <hybrid/cost.h>
+
+enum hybrid_op {
+	HYBRID_OP_EOI,
+	HYBRID_OP_MSI_MASK,
+	HYBRID_OP_MSI_AFFINITY,
+	HYBRID_OP_IPI,
+	HYBRID_OP_IDLE,
+	HYBRID_OP_TIMER,
+	HYBRID_OP_NR
+};
+
+/* Later issues add poll (idle), evtchn, lazy, hypercall, pv-eoi: each with its code. */
+enum hybrid_path {
+	HYBRID_PATH_KERNEL,	/* what the kernel does without us */
+	HYBRID_PATH_NR
+};
+
+/* Why. One word for programs (hybrid_reason_name()), one sentence for people. */
+enum hybrid_reason {
+	HYBRID_WHY_BARE_METAL,		/* no hypervisor: nothing exits */
+	HYBRID_WHY_EMULATED,		/* an emulator: nothing exits */
+	HYBRID_WHY_UNKNOWN_HV,		/* a hypervisor we do not know: touch nothing */
+	HYBRID_WHY_XEN_PV,		/* a PV domain has no LAPIC and no HLT of its own */
+	HYBRID_WHY_APIC_VIRT,		/* the hardware avoids the exit */
+	HYBRID_WHY_KERNEL_PV,		/* the kernel's own paravirtual path is on */
+	HYBRID_WHY_IRQ_REMAP,		/* interrupt remapping keeps the device out of it */
+	HYBRID_WHY_ONE_CPU,		/* there is no other CPU */
+	HYBRID_WHY_KERNEL_IDLE,		/* a cpuidle driver, haltpoll or idle=poll is active */
+	HYBRID_WHY_NOT_WORTH,		/* measured: too little to gain */
+	HYBRID_WHY_NOT_BUILT,		/* an exit could be saved, we have no code for it */
+	HYBRID_WHY_OPERATOR,		/* a module parameter says so */
+	HYBRID_WHY_NR
+};
+
+/* Per operation, what the operator asked for. */
+enum hybrid_want {
+	HYBRID_WANT_AUTO,
+	HYBRID_WANT_KERNEL,
+	HYBRID_WANT_NR
+};
+
+struct hybrid_policy_params {
+	enum hybrid_want want[HYBRID_OP_NR];
+};
+
+struct hybrid_decision {
+	enum hybrid_path path;
+	enum hybrid_reason why;
+};
+
+struct hybrid_policy {
+	struct hybrid_decision op[HYBRID_OP_NR];
+};
+
+void hybrid_policy_decide(struct hybrid_policy *p, const struct hybrid_caps *caps,
+			  const struct hybrid_cost *cost,
+			  const struct hybrid_policy_params *params);
+
+/**
+ * hybrid_policy_parse() - read one operation's parameter
+ * @word: "auto" or a path name; one trailing newline is allowed
+ * @want: set on success only
+ *
+ * Return: 0, or -EINVAL for anything else.
+ */
+int hybrid_policy_parse(const char *word, enum hybrid_want *want);
+
+const char *hybrid_op_name(enum hybrid_op op);
+const char *hybrid_path_name(enum hybrid_path path);
+const char *hybrid_reason_name(enum hybrid_reason why);
+/* One sentence on @why for @op, in words an operator understands. */
+const char *hybrid_reason_text(enum hybrid_op op, enum hybrid_reason why);
+const char *hybrid_want_name(enum hybrid_want want);
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Every suite, for both runners: hybrid_kunit.c (kernel) and user/runner.c. */
+#ifndef HYBRID_SUITES_H
+#define HYBRID_SUITES_H
+
+#include <kunit/test.h>
+
+extern struct kunit_suite hybrid_snapshot_suite;
+extern struct kunit_suite hybrid_detect_suite;
+extern struct kunit_suite hybrid_level_suite;
+extern struct kunit_suite hybrid_policy_suite;
+
+#define HYBRID_SUITES	&hybrid_snapshot_suite, &hybrid_detect_suite, \
+			&hybrid_level_suite, &hybrid_policy_suite
+
+#endif

@@ -1,0 +1,323 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Process 1 of a lab host (KVM or Xen dom0): starts guests, brackets their workloads and
+counts their exits, on request of the runner, over a virtio-serial port.
+
+Requests and answers are JSON lines: {"id", "call", ...} -> {"id", "ok"|"error", ...}.
+A heartbeat {"beat": n} every five seconds tells a dead host from a busy one.
+"""
+import glob
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+
+sys.path.insert(0, "/lab")
+from lablib.counts import LostRecords, kvm_counts, parse_hist, xen_counts  # noqa: E402
+from lablib.link import GuestDied, GuestLink  # noqa: E402
+
+PORT = "org.hybrid.lab"
+CONSOLE = "/run/guest.console"
+CONTROL = "/run/guest.control"
+INITRD = "/run/guest.initrd"
+
+
+def sh(command, check=True):
+    done = subprocess.run(["bash", "-c", command], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          errors="replace")
+    if check and done.returncode:
+        raise RuntimeError(f"{command!r} failed ({done.returncode}): {done.stdout.strip()}")
+    return done.stdout
+
+
+def tail(path, lines=40):
+    try:
+        with open(path, "rb") as f:
+            f.seek(max(0, os.path.getsize(path) - 20000))
+            return f.read().decode("utf-8", "replace").splitlines()[-lines:]
+    except OSError:
+        return []
+
+
+def put_initrd(parts):
+    with open(INITRD, "wb") as out:
+        for part in parts:
+            with open("/lab/" + part, "rb") as f:
+                out.write(f.read())
+
+
+class Host:
+    """What both kinds of host share; make_host() picks the kind."""
+
+    def __init__(self):
+        self.link = None
+
+    def start(self, spec):
+        self.stop()
+        for path in (CONSOLE, CONTROL):
+            if os.path.exists(path):
+                os.unlink(path)
+        self.launch(spec)
+        self.link = GuestLink(CONTROL, self.alive)
+        self.link.wait_ready(spec["boot_timeout"])
+
+    def stop(self):
+        if self.link:
+            self.link.sock.close()
+            self.link = None
+        self.kill()
+
+
+class KvmHost(Host):
+    name = "kvm"
+    TRACE = "/sys/kernel/tracing/instances/lab"
+    # kvm_exit first: it is what counts, the others are its detail.
+    HISTS = {"kvm_exit": "exit_reason,info1", "kvm_entry": "vcpu_id", "kvm_msr": "ecx,write",
+             "kvm_mmio": "type,gpa", "kvm_hypercall": "nr"}
+
+    def __init__(self):
+        super().__init__()
+        self.qemu = None
+        self.isa = "svm"
+        with open("/proc/cpuinfo") as f:
+            if "vmx" in f.read().split():
+                self.isa = "vmx"
+        sh(f"modprobe {'kvm_amd' if self.isa == 'svm' else 'kvm_intel'} nested=1")
+        os.mkdir(self.TRACE)
+        for name in self.HISTS:
+            self._hist(name, "pause")
+
+    def launch(self, spec):
+        put_initrd(spec["initrd"])
+        args = ["qemu-system-x86_64", "-accel", "kvm", "-cpu", "host",
+                "-smp", str(spec["smp"]), "-m", str(spec["mem"]), "-display", "none",
+                "-vga", "none", "-nodefaults", "-no-reboot",
+                "-kernel", "/lab/" + spec["kernel"], "-initrd", INITRD,
+                "-append", spec["append"],
+                "-serial", f"file:{CONSOLE}",
+                "-serial", f"unix:{CONTROL},server=on,wait=off",
+                "-netdev", "user,id=n", "-device", "virtio-net-pci,netdev=n,romfile=",
+                "-drive", "file=/dev/vda,if=virtio,format=raw,readonly=on"]
+        if spec.get("shell"):
+            args[args.index("-serial") + 1] = "stdio"
+            subprocess.run(args, check=False)
+            return
+        with open("/run/qemu.log", "wb") as log:
+            self.qemu = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=log,
+                                         stderr=subprocess.STDOUT)
+
+    def alive(self):
+        return self.qemu is not None and self.qemu.poll() is None
+
+    def kill(self):
+        if self.qemu:
+            self.qemu.kill()
+            self.qemu.wait()
+            self.qemu = None
+
+    def _hist(self, name, action):
+        # Appended: opening a trigger file for truncation removes its triggers.
+        with open(f"{self.TRACE}/events/kvm/{name}/trigger", "a") as f:
+            f.write(f"hist:keys={self.HISTS[name]}:size=16384:{action}")
+
+    def start_count(self):
+        for name in self.HISTS:
+            self._hist(name, "clear")
+        for name in self.HISTS:
+            self._hist(name, "cont")
+
+    def stop_count(self):
+        # The guest holds still while its counters are stopped one after the other.
+        self.qemu.send_signal(signal.SIGSTOP)
+        for name in self.HISTS:
+            self._hist(name, "pause")
+        self.qemu.send_signal(signal.SIGCONT)
+        hists = {}
+        for name in self.HISTS:
+            with open(f"{self.TRACE}/events/kvm/{name}/hist") as f:
+                hists[name] = parse_hist(f.read())
+        return kvm_counts(hists, self.isa)
+
+
+class XenHost(Host):
+    name = "xen"
+    TRACE = "/run/guest.trace"
+
+    def __init__(self):
+        super().__init__()
+        self.tracer = None
+        sh("mkdir -p /proc/xen /run/xen /var/run/xen /var/log/xen /var/lib/xen")
+        sh("mount -t xenfs xenfs /proc/xen", check=False)
+        for m in ("xen-evtchn xen-gntdev xen-gntalloc xen-privcmd xen-acpi-processor "
+                  "xen-blkback xen-netback tun bridge").split():
+            sh(f"modprobe {m}", check=False)
+        sh("export PATH=$PATH:/usr/lib/xen-4.20/bin; xenstored --pid-file=/run/xen/xenstored.pid")
+        sh("/usr/lib/xen-4.20/bin/xen-init-dom0")
+        sh("export PATH=$PATH:/usr/lib/xen-4.20/bin; xenconsoled", check=False)
+        sh("ip link set lo up")
+
+    def launch(self, spec):
+        put_initrd(spec["initrd"])
+        append = spec["append"].replace('"', "")
+        cfg = ['name="g"', 'type="hvm"', f'vcpus={spec["smp"]}', f'memory={spec["mem"]}',
+               'tsc_mode="native"', f'kernel="/lab/{spec["kernel"]}"', f'ramdisk="{INITRD}"',
+               f'cmdline="{append}"', 'vga="none"', "nographic=1",
+               'on_reboot="destroy"', 'on_crash="destroy"', 'on_poweroff="destroy"']
+        serial = [f"file:{CONSOLE}", f"unix:{CONTROL},server=on,wait=off"]
+        if spec.get("shell"):
+            serial[0] = "pty"
+        cfg.append("serial=" + json.dumps(serial))
+        args = []
+        if spec["disk"] == "pv":
+            cfg.append('disk=["format=raw,vdev=xvde,access=ro,script=/lab/host/block.sh,target=/dev/vda"]')
+            cfg.append('vif=["mac=00:16:3e:00:00:01,script=/lab/host/vif.sh"]')
+        else:
+            args = ["-drive", "file=/dev/vda,if=none,id=nv,format=raw,readonly=on",
+                     "-device", "nvme,drive=nv,serial=lab",
+                     "-netdev", "tap,id=n0,ifname=labtap,script=/lab/host/tap-up.sh,downscript=no",
+                     "-device", "e1000e,netdev=n0,romfile="]
+        cfg.append("device_model_args_hvm=" + json.dumps(args))
+        with open("/run/guest.cfg", "w") as f:
+            f.write("\n".join(cfg) + "\n")
+        sh("timeout 120 xl create /run/guest.cfg")
+        if spec.get("shell"):
+            subprocess.run(["xl", "console", "-t", "serial", "g"], check=False)
+
+    def alive(self):
+        return subprocess.run(["xl", "domid", "g"], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+    def kill(self):
+        sh("xl destroy g", check=False)
+
+    def start_count(self):
+        if os.path.exists(self.TRACE):
+            os.unlink(self.TRACE)
+        self.tracer = subprocess.Popen(
+            ["xentrace", "-D", "-e", "0x0008f000", "-S", "256", self.TRACE],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        end = time.monotonic() + 30
+        # It writes its first records at once; only from then on is the bracket covered.
+        while not (os.path.exists(self.TRACE) and os.path.getsize(self.TRACE)):
+            if self.tracer.poll() is not None or time.monotonic() > end:
+                raise RuntimeError("xentrace did not start: " +
+                                   self.tracer.stderr.read().decode("utf-8", "replace"))
+            time.sleep(0.05)
+
+    def stop_count(self):
+        self.tracer.send_signal(signal.SIGINT)
+        self.tracer.wait(60)
+        with open(self.TRACE, "rb") as f:
+            return xen_counts(f.read())
+
+
+class Counter:
+    """What GuestLink.run() brackets a command with."""
+
+    def __init__(self, host):
+        self.start, self.stop = host.start_count, host.stop_count
+
+
+def make_host():
+    sh("mount -t devpts devpts /dev/pts || { mkdir -p /dev/pts; mount -t devpts devpts /dev/pts; }",
+       check=False)
+    sh("mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /tmp; mkdir -p /dev/shm /run/lock;"
+       "mount -t tmpfs tmpfs /dev/shm; mount -t debugfs debugfs /sys/kernel/debug;"
+       "mount -t tracefs tracefs /sys/kernel/tracing; ip link set lo up", check=False)
+    if os.path.exists("/sys/hypervisor/type") and open("/sys/hypervisor/type").read() == "xen\n":
+        return XenHost()
+    return KvmHost()
+
+
+def open_port():
+    while True:
+        for name in glob.glob("/sys/class/virtio-ports/*/name"):
+            if open(name).read().strip() == PORT:
+                return open("/dev/" + name.split("/")[-2], "r+b", buffering=0)
+        time.sleep(0.1)
+
+
+def handle(host, request):
+    call = request["call"]
+    if call == "hello":
+        return {"host": host.name, "kernel": os.uname().release,
+                "isa": getattr(host, "isa", "svm")}
+    if call == "start":
+        host.start(request["spec"])
+        return {}
+    if call == "run":
+        counter = Counter(host) if request.get("count") else None
+        return host.link.run(request["command"], request["timeout"], counter)
+    if call == "stop":
+        host.stop()
+        return {}
+    if call == "console":
+        return {"lines": tail(CONSOLE, request.get("lines", 40)),
+                "host": sh("dmesg | tail -n 15; tail -n 5 /run/qemu.log /var/log/xen/*g.log",
+                           check=False).splitlines()}
+    raise ValueError(f"unknown call {call!r}")
+
+
+def shell(host):
+    """`make shell`: the guest's console on this host's console."""
+    with open("/lab/shell.json") as f:
+        spec = json.load(f)
+    host.launch(spec)
+
+
+def main():
+    os.environ["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    host = make_host()
+    if os.path.exists("/lab/shell.json"):
+        shell(host)
+        return
+    port = open_port()
+    lock = threading.Lock()
+
+    def send(message):
+        data = (json.dumps(message) + "\n").encode()
+        with lock:
+            while data:
+                data = data[port.write(data) or 0:]
+
+    def beat():
+        n = 0
+        while True:
+            send({"beat": n})
+            n += 1
+            time.sleep(5)
+
+    threading.Thread(target=beat, daemon=True).start()
+    pending = b""
+    while True:
+        data = port.read(4096)
+        if not data:            # nobody is connected
+            time.sleep(0.1)
+            continue
+        pending += data
+        while b"\n" in pending:
+            line, pending = pending.split(b"\n", 1)
+            request = json.loads(line)
+            try:
+                answer = {"ok": handle(host, request)}
+            except GuestDied as e:
+                answer = {"error": str(e), "kind": "guest"}
+            except LostRecords as e:
+                answer = {"error": str(e), "kind": "lost"}
+            except Exception as e:  # pylint: disable=broad-except
+                traceback.print_exc()
+                answer = {"error": f"{type(e).__name__}: {e}", "kind": "lab"}
+            send({"id": request["id"], **answer})
+
+
+try:
+    main()
+finally:
+    sys.stdout.flush()
+    with open("/proc/sysrq-trigger", "w") as f:
+        f.write("o")
+    time.sleep(30)

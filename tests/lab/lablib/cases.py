@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The lab's cases. Each takes a running guest and raises Wrong when it is not as it should be.
+
+A case is listed with where it applies; it gets a Guest (check.py) whose run() gives the exit
+code, the output and, if asked, the exits that the host counted.
+"""
+import json
+import re
+
+from .guests import expected
+from .images import is_debug
+from .link import GuestDied
+from .vm import hardware
+
+
+class Wrong(Exception):
+    """The suite misbehaved."""
+
+
+class Skip(Exception):
+    """Does not apply here, and why."""
+
+
+def need(condition, text):
+    if not condition:
+        raise Wrong(text)
+
+
+def ok(result, what):
+    need(result["rc"] == 0, f"{what}: exit code {result['rc']}: {result['out'].strip()[-600:]}")
+    return result["out"]
+
+
+def load(guest, params=""):
+    ok(guest.run(f"insmod /suite/hybrid.ko {params}"), "insmod hybrid.ko")
+
+
+def unload(guest):
+    ok(guest.run("rmmod hybrid"), "rmmod hybrid")
+
+
+def status(guest):
+    return json.loads(ok(guest.run("hybridctl status --json"), "hybridctl status --json"))
+
+
+# -- cases -------------------------------------------------------------------------------
+
+def case_without_module(guest):
+    """hybridctl says that the module is missing, and still names the hypervisor."""
+    found = status(guest)
+    hypervisor, _, _ = expected(guest.host, guest.variant)
+    need(found["module"] is False, "says that the module is loaded")
+    need(found["hypervisor"] == hypervisor, f"hypervisor {found['hypervisor']}, not {hypervisor}")
+    human = ok(guest.run("hybridctl status"), "hybridctl status")
+    need("not loaded" in human, "does not say that the module is not loaded")
+
+
+def case_bad_parameters(guest):
+    """A wrong parameter is refused with a message that helps, and nothing stays behind."""
+    for bad in ("idle=fast", "eoi=", "timer=kernel,auto", "msi_mask=KERNEL", "nonsense_op=1"):
+        done = guest.run(f"dmesg -C; insmod /suite/hybrid.ko {bad}; rc=$?; dmesg; exit $rc")
+        if bad.startswith("nonsense"):
+            # The kernel ignores unknown parameters with a warning of its own.
+            need(done["rc"] == 0 and "unknown parameter" in done["out"], f"{bad}: {done['out']}")
+            unload(guest)
+            continue
+        need(done["rc"] != 0, f"{bad}: loaded")
+        name = bad.split("=", 1)[0]
+        need(re.search(rf"hybrid: .*{name}.*auto.*kernel", done["out"]),
+             f"{bad}: no message that names the valid words: {done['out'][-300:]}")
+        ok(guest.run("test ! -e /sys/module/hybrid"), f"{bad}: nothing left behind")
+    load(guest, "idle=kernel")
+    for bad in ("fast", "auto kernel", "''", "kernelx", "$(head -c 5000 /dev/zero | tr '\\0' a)"):
+        done = guest.run(f"echo {bad} > /sys/module/hybrid/parameters/idle; rc=$?; "
+                         "cat /sys/module/hybrid/parameters/idle; exit $rc")
+        need(done["rc"] != 0 and done["out"].strip().splitlines()[-1] == "kernel",
+             f"run-time write of {bad[:20]!r}: {done}")
+    for bad in ("0", "2", "x", "''"):
+        done = guest.run(f"echo {bad} > /sys/module/hybrid/refresh")
+        need(done["rc"] != 0, f"refresh took {bad!r}")
+    need(status(guest)["operations"]["idle"]["reason"] == "operator",
+         "idle=kernel is not shown as the operator's wish")
+    ok(guest.run("echo auto > /sys/module/hybrid/parameters/idle"), "run-time write")
+    need(status(guest)["operations"]["idle"]["reason"] != "operator", "auto did not take effect")
+    unload(guest)
+
+
+def case_status(guest):
+    """The module names the right hypervisor and features, and says why each path is taken."""
+    ok(guest.run("dmesg -C"), "dmesg -C")
+    load(guest)
+    log = [line for line in ok(guest.run("dmesg"), "dmesg").splitlines() if "hybrid" in line]
+    log = [line for line in log if "taint" not in line and "verification failed" not in line]
+    need(len(log) == 1, f"load says {len(log)} lines, not one: {log}")
+    found = status(guest)
+    hypervisor, present, absent = expected(guest.host, guest.variant)
+    need(found["module"] is True, "does not see the module")
+    need(found["hypervisor"] == hypervisor, f"hypervisor {found['hypervisor']}, not {hypervisor}")
+    features = set(found["features"])
+    need(present <= features, f"features missing: {sorted(present - features)}")
+    need(not absent & features, f"features that cannot be: {sorted(absent & features)}")
+    for name, op in found["operations"].items():
+        need(op["path"] == "kernel", f"{name}: path {op['path']}")
+        need(op["reason"] and len(op["detail"]) > 20, f"{name}: no reason: {op}")
+    need(found["cost_ns"]["cpuid"] > 0, "no cost measured")
+    guest.keep("status", found)
+    same = ok(guest.run("setpriv --reuid 65534 --regid 65534 --clear-groups "
+                        "hybridctl status --json"), "status as an ordinary user")
+    need(json.loads(same)["features"] == found["features"], "an ordinary user sees other features")
+    ok(guest.run("for f in /sys/module/hybrid/{platform,level,cost,eoi,idle,timer}/*; do "
+                 "cat $f >/dev/null || exit; done"), "reading every file")
+    for op in found["operations"]:
+        ok(guest.run(f"hybridctl explain {op}"), f"explain {op}")
+    ok(guest.run("hybridctl advise --json"), "advise")
+    ok(guest.run("echo 1 > /sys/module/hybrid/refresh"), "refresh")
+    need(status(guest)["generation"] == found["generation"] + 1, "refresh: generation")
+    guest.keep("snapshot", ok(guest.run("cat /sys/kernel/debug/hybrid/snapshot"), "snapshot"))
+    unload(guest)
+    ok(guest.run("test ! -e /sys/kernel/debug/hybrid"), "debugfs left behind")
+
+
+def case_level(guest):
+    """The estimated level is the real one, and the numbers behind it are shown."""
+    if hardware():
+        raise Skip("the true depth of this machine is not known to the lab")
+    load(guest)
+    found = status(guest)
+    unload(guest)
+    depth = 1 if guest.host == "bare" else 2
+    level = found["level"]
+    need(level["estimate"] == depth,
+         f"level {level}, really {depth}; costs {found['cost_ns']}")
+    guest.note(f"level {level['estimate']} ({level['confidence']}, CPUID/reference "
+               f"{level['ratio']}, exit {found['exit_ns']} ns)")
+
+
+def case_reload(guest):
+    """50 times load and unload under I/O load, without a splat."""
+    rounds = 50
+    out = ok(guest.run(f"/suite/lab/reload.sh {rounds}", timeout=900), "reload.sh")
+    need(out.strip().endswith(f"{rounds} rounds"), out[-300:])
+    guest.note(out.strip().splitlines()[-2] if len(out.splitlines()) > 1 else "")
+
+
+def case_exits_idle(guest):
+    """Exits of an idle guest, by reason, counted by the host."""
+    found = guest.run("sleep 10", timeout=60, count=True)
+    ok(found, "sleep 10")
+    check_counts(guest, found["counts"], "idle 10 s")
+
+
+def case_exits_ping(guest):
+    """Exits of a ping, by reason, counted by the host."""
+    found = guest.run("ping -i 0.02 -c 200 -q 10.0.2.2", timeout=60, count=True)
+    ok(found, "ping")
+    need(" 0% packet loss" in found["out"], found["out"])
+    check_counts(guest, found["counts"], "ping 200")
+
+
+def check_counts(guest, counts, workload):
+    need(counts["total"] > 0, f"no exits counted: {counts}")
+    need(counts["total"] == sum(counts["exits"].values()), "exits do not add up")
+    # An exit and its entry may fall on both sides of the bracket's ends.
+    slack = max(30, counts["total"] // 100)
+    need(abs(counts["total"] - counts["entries"]) <= slack,
+         f"{counts['total']} exits, but {counts['entries']} entries")
+    guest.keep_counts(workload, counts)
+    top = ", ".join(f"{k} {v}" for k, v in list(counts["exits"].items())[:5])
+    guest.note(f"{counts['total']} exits: {top}")
+
+
+# hybridctl's operation -> how the host names its exits: a reason, or, where others share
+# the reason (the tick writes MSRs too), the exact register or port.
+BENCH_EXITS = {
+    "cpuid": ("exits", ("CPUID",)),
+    "rdmsr_apicbase": ("msr", ("R 0x1b",)),
+    "wrmsr_tsc_adjust": ("msr", ("W 0x3b",)),
+    "hypercall": ("exits", ("VMMCALL", "VMCALL")),
+    "pio": ("exits", ("IOIO",)),
+}
+
+
+def case_exits_proof(guest):
+    """N operations of hybridctl bench are N exits of that reason at the host (± 1 %)."""
+    load(guest)
+    listed = ok(guest.run("hybridctl bench --list"), "bench --list")
+    count = 10000
+    done = []
+    for op, (table, names) in BENCH_EXITS.items():
+        if not re.search(rf"^\s*{op}\s+available", listed, re.M):
+            guest.note(f"{op} not available")
+            continue
+
+        def seen(n):
+            found = guest.run(f"hybridctl bench {op} -n {n} --json", timeout=300, count=True)
+            ok(found, f"bench {op}")
+            counts = found["counts"]
+            hits = counts["exits"] if table == "exits" else counts["detail"][table]
+            return sum(hits.get(name, 0) for name in names), counts
+
+        few, _ = seen(1)        # what starting the command costs
+        many, counts = seen(count)
+        got = many - few
+        need(abs(got - (count - 1)) <= count // 100,
+             f"{op}: {count - 1} operations more, {got} exits {names} more at the host: "
+             f"{counts['exits']} {counts['detail']}")
+        guest.keep_counts(f"bench {op} {count}", counts)
+        done.append(f"{op} {got}/{count - 1}")
+    need(len(done) >= 2, f"too few operations to prove anything: {done}")
+    unload(guest)
+    guest.note(", ".join(done))
+
+
+def case_kunit(guest):
+    """The KUnit suites, in this kernel."""
+    if guest.has_file("kunit.ko"):
+        ok(guest.run("insmod /suite/kunit.ko"), "insmod kunit.ko")
+    done = guest.run("dmesg -C; insmod /suite/hybrid-kunit.ko; echo; dmesg | "
+                     "python3 /suite/lab/ktap.py", timeout=600)
+    guest.run("rmmod hybrid_kunit kunit")
+    last = done["out"].strip().splitlines()[-1] if done["out"].strip() else "nothing"
+    found = re.fullmatch(r"(\d+) passed, (\d+) failed, (\d+) skipped", last)
+    need(found, f"no verdict: {done['out'][-600:]}")
+    guest.note(last)
+    need(done["rc"] == 0 and found.group(1) != "0" and found.group(2) == "0", done["out"][-1500:])
+
+
+def case_clean(guest):
+    """No splat in all this: the kernel is not tainted by anything but our being out of tree."""
+    tainted = int(ok(guest.run("cat /proc/sys/kernel/tainted"), "tainted"))
+    # Bits 12 and 13: out-of-tree, unsigned. Bit 18: a KUnit test ran.
+    need(not tainted & ~(1 << 12 | 1 << 13 | 1 << 18),
+         f"tainted {tainted:#x}: " + guest.run("dmesg | tail -n 60")["out"])
+    log = guest.run("dmesg | grep -E -A20 'WARNING|BUG|KASAN|possible recursive|Call Trace|"
+                    "suspicious RCU|inconsistent lock' | head -n 60")["out"]
+    need(not log.strip(), f"the log holds:\n{log}")
+    if is_debug(guest.kernel):
+        alive = ok(guest.run("grep debug_locks /proc/lockdep_stats"), "lockdep_stats")
+        need(alive.split()[-1] == "1", f"lockdep switched itself off: {alive}")
+
+
+ANYWHERE = ("bare", "kvm", "xen")
+COUNTED = ("kvm", "xen")
+# (function, hosts, on debug kernels as well)
+CASES = (
+    (case_without_module, ANYWHERE, False),
+    (case_bad_parameters, ANYWHERE, True),
+    (case_status, ANYWHERE, True),
+    (case_level, ANYWHERE, False),
+    (case_exits_idle, COUNTED, False),
+    (case_exits_ping, COUNTED, False),
+    (case_exits_proof, COUNTED, False),
+    (case_kunit, ("bare",), True),
+    (case_reload, ANYWHERE, True),
+    (case_clean, ANYWHERE, True),
+)
+
+
+def case_name(function):
+    return function.__name__.removeprefix("case_").replace("_", "-")
+
+
+def cases_for(host, kernel):
+    """KUnit needs no hypervisor: it runs on bare, and in the debug kernels where they run."""
+    for function, hosts, on_debug in CASES:
+        if is_debug(kernel):
+            if on_debug:
+                yield function
+        elif host in hosts:
+            yield function
+
+
+__all__ = ["cases_for", "case_name", "Wrong", "Skip", "GuestDied"]

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a guest is made of: host, kernel, variant -> the specification a host starts."""
+from .images import is_debug
+from .vm import guest_append, hardware
+
+BOOT_TIMEOUT = 300
+DEBUG_TIMEOUT = 900
+
+
+def spec(host, kernel, variant, smp=2, extra=""):
+    append = [guest_append(variant)]
+    if is_debug(kernel):
+        append.append("kasan.fault=report")
+    if extra:
+        append.append(extra)
+    return {
+        "name": f"{host}-{kernel}-{variant}", "host": host, "kernel_name": kernel,
+        "variant": variant,
+        "kernel": f"guests/{kernel}/vmlinuz",
+        "initrd": [f"guests/{kernel}/initrd", f"guests/{kernel}/suite"],
+        "append": " ".join(append),
+        "smp": smp, "mem": 1000 if is_debug(kernel) else 500,
+        # A guest without Xen drivers needs emulated devices.
+        "disk": "emulated" if variant == "nopv" else "pv",
+        "boot_timeout": DEBUG_TIMEOUT if is_debug(kernel) else BOOT_TIMEOUT,
+    }
+
+
+def expected(host, variant):
+    """What hybridctl must find there: (hypervisor, features that must be, must not be)."""
+    if host == "bare":
+        return ("kvm" if hardware() else "tcg", set(), {"kernel-pv-eoi"})
+    if host == "kvm":
+        always = {"kvm-clock", "kvm-pv-eoi", "kvm-steal-time", "kvm-poll-control", "kvm-pv-ipi"}
+        pv = {"kernel-pv", "kernel-pv-eoi"}
+    else:
+        always = {"xen-vcpu-id", "xen-upcall-vector"}
+        pv = {"kernel-pv"}
+    if variant == "nopv":
+        return host, always, pv
+    return host, always | pv, set()

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The line to a guest: its second serial port.
+
+    guest  READY
+    host   ID BASE64(command)
+    guest  P ID                     the command is stored, nothing runs yet
+    host   (counting starts) newline
+    guest  E                        one byte: the command has ended
+    host   (counting stops) newline
+    guest  D ID RC LENGTH newline BASE64(GZIP(output)) newline
+
+Counting is bracketed by one byte in each direction, so that what it costs to send
+commands and results is not counted. The kernel's log goes to the first port only, so
+nothing a kernel or a program prints can be taken for a verdict.
+"""
+import base64
+import gzip
+import socket
+import time
+
+
+class GuestDied(Exception):
+    """The guest went away, or did not answer in time."""
+
+
+class GuestLink:
+    def __init__(self, path, alive, connect_timeout=30):
+        """path: a unix socket; alive(): is the guest's process still there?"""
+        self.alive = alive
+        self.buf = b""
+        self.serial = 0
+        end = time.monotonic() + connect_timeout
+        while True:
+            self.sock = socket.socket(socket.AF_UNIX)
+            try:
+                self.sock.connect(path)
+                break
+            except OSError:
+                self.sock.close()
+                if time.monotonic() > end or not alive():
+                    raise GuestDied("its control port could not be opened") from None
+                time.sleep(0.1)
+        self.sock.settimeout(1)
+
+    def _fill(self, end, what):
+        while True:
+            try:
+                data = self.sock.recv(65536)
+            except socket.timeout:
+                data = None
+            if data:
+                self.buf += data
+                return
+            if data == b"" or not self.alive():
+                raise GuestDied(f"the guest ended while {what}")
+            if time.monotonic() > end:
+                raise GuestDied(f"time-out while {what}")
+
+    def _byte(self, end, what):
+        while not self.buf:
+            self._fill(end, what)
+        byte, self.buf = self.buf[:1], self.buf[1:]
+        return byte
+
+    def _line(self, end, what):
+        while b"\n" not in self.buf:
+            self._fill(end, what)
+        line, self.buf = self.buf.split(b"\n", 1)
+        return line.decode("ascii", "replace").strip()
+
+    def _expect(self, want, end, what):
+        line = self._line(end, what)
+        if line != want:
+            raise GuestDied(f"while {what}: expected {want!r}, got {line!r}")
+
+    def wait_ready(self, timeout):
+        # The firmware may print on every port before the agent speaks.
+        end = time.monotonic() + timeout
+        while not self._line(end, "booting").endswith("READY"):
+            pass
+
+    def run(self, command, timeout, counter=None):
+        """Run a command (bash). Returns {rc, out, seconds, counts}.
+
+        counter: None, or an object with start() and stop() -> counts.
+        """
+        self.serial += 1
+        what = f"running {command.strip().splitlines()[0][:60]!r}"
+        encoded = base64.b64encode(command.encode()).decode()
+        # One line must fit the guest's tty buffer (N_TTY_BUF_SIZE, 4096).
+        if len(encoded) > 4000:
+            raise ValueError("command too long: put it in a script of the suite")
+        self.sock.sendall(f"{self.serial} {encoded}\n".encode())
+        self._expect(f"P {self.serial}", time.monotonic() + 60, what)
+        if counter:
+            counter.start()
+        started = time.monotonic()
+        self.sock.sendall(b"\n")
+        end = started + timeout
+        try:
+            byte = self._byte(end, what)
+        finally:
+            counts = counter.stop() if counter else None
+        seconds = time.monotonic() - started
+        if byte != b"E":
+            raise GuestDied(f"while {what}: expected the end mark, got {byte!r}")
+        self.sock.sendall(b"\n")
+        end = time.monotonic() + 120
+        head = self._line(end, what).split()
+        if len(head) != 4 or head[0] != "D" or head[1] != str(self.serial):
+            raise GuestDied(f"while {what}: bad result line {head!r}")
+        body = self._line(end, what)
+        if len(body) != int(head[3]):
+            raise GuestDied(f"while {what}: {len(body)} bytes of result, {head[3]} announced")
+        out = gzip.decompress(base64.b64decode(body)).decode("utf-8", "replace")
+        return {"rc": int(head[2]), "out": out, "seconds": round(seconds, 2), "counts": counts}

@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Hosts and their guests, as seen from this machine.
+
+bare: the guest runs straight in the outer QEMU. kvm, xen: the outer QEMU runs a Debian
+host, whose agent (host/agent.py) runs the guest.
+"""
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+from . import images
+from .link import GuestDied, GuestLink
+from .say import Failure, say
+
+HOSTS = ("bare", "kvm", "xen")
+VARIANTS = ("default", "nopv")
+HEARTBEAT = 180     # seconds of silence after which a host is dead
+
+
+# Nothing of the lab outlives it, however it ends.
+DIE_WITH_US = ("setpriv", "--pdeathsig", "KILL")
+
+
+class HostDied(Exception):
+    """The host (not the guest) went away: no verdict, the boot has to be repeated."""
+
+
+def hardware():
+    """True where this machine can really virtualise: a /dev/kvm alone proves nothing."""
+    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as f:
+        flags = next((line.split() for line in f if line.startswith("flags")), [])
+    return bool({"vmx", "svm"} & set(flags)) and os.access("/dev/kvm", os.R_OK | os.W_OK)
+
+
+def machine_says():
+    if hardware():
+        return "hardware virtualisation (KVM on this machine)"
+    return "emulation (TCG: this machine's CPU flags show neither vmx nor svm)"
+
+
+def outer(host, mem, smp):
+    """The outer QEMU's accelerator and CPU for a kind of host."""
+    if hardware():
+        args = ["-accel", "kvm", "-cpu", "host"]
+    elif host == "xen":
+        # dom0 dies of SMAP/SMEP in create_bounce_frame; Xen takes #GP in mwait_idle.
+        args = ["-accel", "tcg", "-cpu", "EPYC,+svm,+npt,-smap,-smep,-monitor"]
+    elif host == "kvm":
+        args = ["-accel", "tcg", "-cpu", "EPYC,+svm,+npt"]
+    else:
+        args = ["-accel", "tcg", "-cpu", "EPYC"]
+    return args + ["-smp", str(smp), "-m", str(mem), "-display", "none", "-vga", "none",
+                   "-nodefaults", "-no-reboot"]
+
+
+def nested_boot(host):
+    """What the outer QEMU boots for a kvm or xen host."""
+    kernel, initrd, xen = images.host_boot()
+    if host == "xen":
+        return ["-kernel", xen, "-append",
+                "console=com1 com1=115200,8n1 dom0_mem=1400M,max:1400M loglvl=info "
+                "guest_loglvl=info noreboot spec-ctrl=no",
+                "-initrd", f"{kernel} console=hvc0 quiet mitigations=off,{initrd}"]
+    return ["-kernel", kernel, "-initrd", initrd,
+            "-append", "console=ttyS0 panic=-1 quiet mitigations=off"]
+
+
+def disk(path, name):
+    return ["-drive", f"file={path},if=none,id={name},format=raw,readonly=on",
+            "-device", f"virtio-blk-pci,drive={name}"]
+
+
+def guest_append(variant):
+    words = ["console=ttyS0", "quiet", "panic=-1", "oops=panic", "mitigations=off"]
+    if variant == "nopv":
+        words.append("nopv")
+        if not hardware():
+            # Without kvm-clock nothing calibrates under emulation.
+            words += ["tsc_early_khz=2500000", "lpj=10000000", "no_timer_check", "tsc=reliable"]
+    return " ".join(words)
+
+
+class Vm:
+    """One outer QEMU. Everything it writes is below its own directory."""
+
+    def __init__(self, args, console):
+        self.console = console
+        self.dir = tempfile.mkdtemp(prefix="run-", dir=images.CACHE)
+        self.log = open(f"{self.dir}/qemu.log", "wb")
+        self.process = subprocess.Popen(
+            [*DIE_WITH_US, *images.qemu(), *args(self.dir)], stdin=subprocess.DEVNULL,
+            stdout=self.log, stderr=subprocess.STDOUT)
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def close(self):
+        if self.alive():
+            self.process.kill()
+        self.process.wait()
+        self.log.close()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def tail(self, lines=40):
+        out = []
+        for path in (f"{self.dir}/qemu.log", self.console):
+            if os.path.exists(path):
+                with open(path, "rb") as f:
+                    f.seek(max(0, os.path.getsize(path) - 20000))
+                    out += f.read().decode("utf-8", "replace").splitlines()[-lines:]
+        return out
+
+
+class Bare:
+    """The guest is the outer machine."""
+    name = "bare"
+
+    def __init__(self, payload, logs):
+        self.payload, self.logs = payload, logs
+        self.vm = self.link = None
+
+    def arguments(self, spec, serial):
+        """QEMU's command line for a guest; its initrd is put together beside the logs."""
+        initrd = f"{self.logs}/{spec['name']}.initrd"
+        with open(initrd, "wb") as out:
+            for part in spec["initrd"]:
+                with open(f"{self.payload.tree}/{part}", "rb") as f:
+                    shutil.copyfileobj(f, out)
+        return (outer("bare", spec["mem"], spec["smp"])
+                + ["-kernel", f"{self.payload.tree}/{spec['kernel']}", "-initrd", initrd,
+                   "-append", spec["append"], *serial,
+                   "-netdev", "user,id=n,restrict=on",
+                   "-device", "virtio-net-pci,netdev=n,romfile="]
+                + disk(images.host_image(), "root"))
+
+    def start(self, spec):
+        self.stop()
+        console = f"{self.logs}/{spec['name']}.console"
+        self.vm = Vm(lambda tmp: self.arguments(spec, [
+            "-serial", f"file:{console}",
+            "-serial", f"unix:{tmp}/control,server=on,wait=off"]), console)
+        self.link = GuestLink(f"{self.vm.dir}/control", self.vm.alive)
+        self.link.wait_ready(spec["boot_timeout"])
+
+    def run(self, command, timeout=60, count=False):
+        if count:
+            raise Failure("the bare host has no hypervisor that could count")
+        return self.link.run(command, timeout)
+
+    def console(self):
+        return self.vm.tail() if self.vm else []
+
+    def stop(self):
+        if self.vm:
+            self.vm.close()
+            self.vm = None
+
+    close = stop
+
+
+class Nested:
+    """A host in the outer machine, its guest inside."""
+
+    def __init__(self, name, payload, logs, smp=1):
+        self.name, self.payload, self.logs = name, payload, logs
+        self.smp = smp
+        self.serial = 0
+        self.boot()
+
+    def boot(self):
+        console = f"{self.logs}/host.console"
+
+        def args(tmp):
+            return (outer(self.name, 3072, self.smp) + nested_boot(self.name)
+                    + ["-serial", f"file:{console}"]
+                    + disk(images.host_image(), "root") + disk(self.payload.image, "payload")
+                    + ["-chardev", f"socket,id=lab,path={tmp}/lab,server=on,wait=off",
+                       "-device", "virtio-serial-pci",
+                       "-device", "virtserialport,chardev=lab,name=org.hybrid.lab"])
+
+        self.vm = Vm(args, console)
+        try:
+            self._meet()
+        except BaseException:
+            self.vm.close()
+            raise
+
+    def _meet(self):
+        started = time.monotonic()
+        self.answers = {}
+        self.beat = time.monotonic()
+        self.wake = threading.Condition()
+        self.sock = self._connect(f"{self.vm.dir}/lab")
+        threading.Thread(target=self._read, args=(self.sock,), daemon=True).start()
+        self.about = self._call("hello", 300)
+        say(f"{self.name} host is up ({time.monotonic() - started:.0f} s, "
+            f"Linux {self.about['kernel']})")
+        if self.about["host"] != self.name:
+            raise Failure(f"asked for a {self.name} host, got {self.about['host']}")
+
+    def _connect(self, path):
+        end = time.monotonic() + 30
+        while True:
+            sock = socket.socket(socket.AF_UNIX)
+            try:
+                sock.connect(path)
+                return sock
+            except OSError:
+                sock.close()
+                if time.monotonic() > end or not self.vm.alive():
+                    raise HostDied("the outer QEMU did not start:\n"
+                                   + "\n".join(self.vm.tail())) from None
+                time.sleep(0.1)
+
+    def _read(self, sock):
+        pending = b""
+        while True:
+            try:
+                data = sock.recv(1 << 16)
+            except OSError:
+                data = b""
+            if not data:
+                return
+            pending += data
+            *lines, pending = pending.split(b"\n")
+            with self.wake:
+                self.beat = time.monotonic()
+                for line in lines:
+                    message = json.loads(line)
+                    if "id" in message:
+                        self.answers[message["id"]] = message
+                self.wake.notify_all()
+
+    def _call(self, call, patience, **params):
+        """One request to the agent; patience: seconds until the host counts as dead."""
+        self.serial += 1
+        number = self.serial
+        try:
+            self.sock.sendall((json.dumps({"id": number, "call": call, **params}) + "\n").encode())
+        except OSError:
+            raise HostDied("the host ended by itself") from None
+        end = time.monotonic() + patience
+        with self.wake:
+            while number not in self.answers:
+                self.wake.wait(1)
+                now = time.monotonic()
+                if not self.vm.alive():
+                    raise HostDied("the host ended by itself")
+                if now - self.beat > HEARTBEAT:
+                    raise HostDied(f"no heartbeat of the host for {HEARTBEAT} s")
+                if now > end:
+                    raise HostDied(f"the host did not answer {call!r} within {patience} s")
+            answer = self.answers.pop(number)
+        if "ok" in answer:
+            return answer["ok"]
+        if answer["kind"] == "guest":
+            raise GuestDied(answer["error"])
+        raise Failure(f"{self.name} host, {call}: {answer['error']}")
+
+    def start(self, spec):
+        self._call("start", spec["boot_timeout"] + 180, spec=spec)
+
+    def run(self, command, timeout=60, count=False):
+        return self._call("run", timeout + 400, command=command, timeout=timeout, count=count)
+
+    def console(self):
+        """The last lines of both consoles: the guest's, then the host's."""
+        try:
+            got = self._call("console", 60)
+            return got["lines"] + ["-- host --"] + got["host"]
+        except (HostDied, Failure, GuestDied):
+            return ["-- host --"] + self.vm.tail()
+
+    def stop(self):
+        self._call("stop", 120)
+
+    def close(self):
+        self.sock.close()
+        self.vm.close()

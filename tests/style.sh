@@ -1,0 +1,55 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Rules of the tree that a program can check.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+passed=0 failed=0
+
+check() {
+	local name=$1 out
+	shift
+	if out=$("$@" 2>&1); then
+		echo "PASS $name"
+		((passed += 1))
+	else
+		echo "FAIL $name"
+		echo "$out"
+		((failed += 1))
+	fi
+}
+
+files() { git ls-files -co --exclude-standard -- "$@"; }
+
+shell_scripts() {
+	mapfile -t scripts < <(files | xargs grep -lIE '^#! ?/.*(ba|busybox )?sh\b' --)
+	shellcheck "${scripts[@]}"
+}
+
+no_version_checks() {
+	! files '*.[ch]' '*Kbuild' | grep -v '^compat/' |
+		xargs grep -nE 'LINUX_VERSION_CODE|KERNEL_VERSION|UTS_RELEASE'
+}
+
+spdx() {
+	local missing
+	missing=$(files '*.[ch]' '*.py' '*.sh' '*Makefile' '*Kbuild' |
+		xargs grep -L 'SPDX-License-Identifier' --)
+	[ -z "$missing" ] || { echo "$missing"; return 1; }
+}
+
+python_compiles() {
+	files '*.py' tests/lab/lab | xargs python3 -c \
+		'import sys; [compile(open(f).read(), f, "exec") for f in sys.argv[1:]]'
+}
+
+man_pages() {
+	files '*.[1-8]' | xargs mandoc -T lint -W warning
+}
+
+check shellcheck shell_scripts
+check 'no version check outside compat/' no_version_checks
+check 'SPDX headers' spdx
+check 'python compiles' python_compiles
+check 'man pages lint' man_pages
+echo "$passed passed, $failed failed, 0 skipped"
+[ "$failed" -eq 0 ]
