@@ -87,11 +87,10 @@ child=
 
 cd "$work/src"
 mkdir "$out/build"
-# Makefiles, headers and the built tools; no objects, no sources.
+# Makefiles, headers, and scripts with the tools built from them; nothing else.
 find Makefile .config Module.symvers include scripts tools/objtool/objtool \
 	arch/x86/Makefile* arch/x86/include ! -type d \
-	! -name '*.o' ! -name '*.a' ! -name '.*.cmd' ! -name '*.[chly]' -print0 >"$work/files"
-find include arch/x86/include scripts/mod/devicetable-offsets.h -name '*.h' -print0 >>"$work/files"
+	! -name '*.o' ! -name '*.a' ! -name '.*.cmd' -print0 >"$work/files"
 tar -cf - --null -T "$work/files" | tar -xf - -C "$out/build"
 cp arch/x86/boot/bzImage System.map "$out/"
 cp .config "$out/config"

@@ -64,7 +64,7 @@ def nested_boot(host):
     if host == "xen":
         return ["-kernel", xen, "-append",
                 "console=com1 com1=115200,8n1 dom0_mem=1400M,max:1400M loglvl=info "
-                "guest_loglvl=info noreboot spec-ctrl=no",
+                "guest_loglvl=info noreboot spec-ctrl=no,eager-fpu",
                 "-initrd", f"{kernel} console=hvc0 quiet mitigations=off,{initrd}"]
     return ["-kernel", kernel, "-initrd", initrd,
             "-append", "console=ttyS0 panic=-1 quiet mitigations=off"]
@@ -139,7 +139,6 @@ class Bare:
                 + disk(images.host_image(), "root"))
 
     def start(self, spec):
-        self.stop()
         console = f"{self.logs}/{spec['name']}.console"
         self.vm = Vm(lambda tmp: self.arguments(spec, [
             "-serial", f"file:{console}",
@@ -155,12 +154,9 @@ class Bare:
     def console(self):
         return self.vm.tail() if self.vm else []
 
-    def stop(self):
+    def close(self):
         if self.vm:
             self.vm.close()
-            self.vm = None
-
-    close = stop
 
 
 class Nested:
@@ -275,9 +271,6 @@ class Nested:
             return got["lines"] + ["-- host --"] + got["host"]
         except (HostDied, Failure, GuestDied):
             return ["-- host --"] + self.vm.tail()
-
-    def stop(self):
-        self._call("stop", 120)
 
     def close(self):
         self.sock.close()
