@@ -39,12 +39,13 @@ if [ "$(id -u)" -eq 0 ]; then
 fi
 make -s userspace || exit 1
 part style tests/style.sh
-part userspace make -s -C userspace check
-part kunit-user make -s -C kunit/user check
+part userspace make -s --no-print-directory -C userspace check
+part kunit-user make -s --no-print-directory -C kunit/user check
 part lab-unit tests/lab/test.sh
 if [ "$mode" = all ]; then
 	if [ "$(id -u)" -eq 0 ]; then
 		part sparse tests/lab/lab sparse
+		part shell tests/lab/shell_test.py
 		part lab tests/lab/lab check
 	else
 		skip sparse "needs root: it builds in Debian systems of its own"

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
 # PID 1 of a guest: runs what the host sends down the second serial port, whose traffic
 # the kernel's log cannot reach. The protocol is in lablib/link.py.
 export PATH=/suite/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C
@@ -31,7 +32,7 @@ if grep -qw lab.shell /proc/cmdline; then
 	stty sane
 	cat /etc/motd.lab
 	cd /suite || exit
-	setsid -c bash -l
+	PS1='guest:\w# ' setsid -c bash --norc -i
 	exec busybox poweroff -f
 fi
 

@@ -1,4 +1,6 @@
 #!/bin/busybox sh
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash
 # /init of every guest's initramfs: find the root image, put a tmpfs over it, hand over to the agent.
 /bin/busybox --install -s /bin
 export PATH=/bin

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
 # Load and unload hybrid.ko ROUNDS times while the guest's disk and network are busy.
 set -u
 rounds=${1:?usage: reload.sh ROUNDS}

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
 # xl's hotplug script for a guest's disk: hands blkback a block device as it is. Xen's own
 # "block" script waits for udev, which a lab host does not run.
 # $1: add | remove; XENBUS_PATH: the backend's xenstore directory.

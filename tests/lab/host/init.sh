@@ -1,4 +1,6 @@
 #!/bin/busybox sh
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash
 # /init of a host's initramfs: Debian under a tmpfs overlay from the first disk, the run's
 # payload from the second, then the agent as process 1.
 /bin/busybox --install -s /bin

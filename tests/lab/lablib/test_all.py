@@ -2,6 +2,7 @@
 """Unit tests of the lab's pure parts and of the guest protocol."""
 import base64
 import gzip
+import importlib
 import os
 import socket
 import struct
@@ -241,8 +242,10 @@ class Images(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    result = unittest.TextTestRunner(stream=sys.stderr, verbosity=1).run(
-        unittest.defaultTestLoader.loadTestsFromModule(sys.modules[__name__]))
+    sys.path.insert(0, os.path.join(os.path.dirname(images.LAB), "kernel"))
+    suite = unittest.TestSuite(unittest.defaultTestLoader.loadTestsFromModule(module) for module in
+                               (sys.modules[__name__], importlib.import_module("test_ktap")))
+    result = unittest.TextTestRunner(stream=sys.stderr, verbosity=1).run(suite)
     bad = len(result.failures) + len(result.errors)
     print(f"{result.testsRun - bad - len(result.skipped)} passed, {bad} failed, "
           f"{len(result.skipped)} skipped")
