@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Dispatches only: Kbuild builds the modules, userspace/ the programs, tests/ the rest.
 
+ifneq ($(words $(CURDIR)),1)
+$(error the path of this directory has spaces in it, which make cannot build in)
+endif
+
 KERNELRELEASE_WANTED ?= $(shell uname -r)
 KDIR ?= /lib/modules/$(KERNELRELEASE_WANTED)/build
 HOST ?= kvm
@@ -55,7 +59,7 @@ check:
 check-user:
 	@tests/check.sh user
 
-shell: userspace
+shell:
 	@$(LAB) shell --host $(HOST) --kernel $(KERNEL) --append '$(APPEND)'
 
 images:

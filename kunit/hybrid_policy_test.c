@@ -18,7 +18,8 @@ static const struct hybrid_policy_params all_auto;
 static const u64 matters[] = {
 	F(APIC_ACCESS_VIRT), F(X2APIC_VIRT), F(X2APIC_ON), F(IRQ_REMAP), F(KVM_PV_IPI),
 	F(XEN_PV), F(XEN_PIRQS), F(KERNEL_PV), F(KERNEL_PV_EOI), F(KERNEL_XEN_UPCALL),
-	F(KERNEL_CPUIDLE), F(KERNEL_HALTPOLL), F(KERNEL_IDLE_POLL),
+	F(KERNEL_CPUIDLE), F(KERNEL_HALTPOLL), F(KERNEL_IDLE_POLL), F(HYPERV_APIC_MSRS),
+	F(HYPERV_IPI),
 };
 
 static u64 features_of_index(u32 index)
@@ -63,8 +64,9 @@ static const char *objection(enum hybrid_op op, const struct hybrid_decision *d,
 	case HYBRID_WHY_XEN_PV:
 		return hybrid_has(c, HYBRID_F_XEN_PV) ? NULL : "not a PV domain";
 	case HYBRID_WHY_APIC_VIRT:
-		if (cost->ns[HYBRID_PROBE_LAPIC] && cost->ns[HYBRID_PROBE_LAPIC] < cost->exit_ns)
-			return NULL;
+		if (cost->ns[HYBRID_PROBE_LAPIC] && cost->exit_ns)
+			return cost->ns[HYBRID_PROBE_LAPIC] < cost->exit_ns ?
+			       NULL : "measured: it exits";
 		return c->features & (F(APIC_ACCESS_VIRT) | F(X2APIC_VIRT)) ?
 		       NULL : "nobody virtualises the APIC";
 	case HYBRID_WHY_KERNEL_PV:
@@ -200,8 +202,16 @@ static const struct policy_case examples[] = {
 	  WHY(KERNEL_PV, KERNEL_PV, KERNEL_PV, KERNEL_PV, NOT_BUILT, KERNEL_PV) },
 	{ "Xen on APICv, x2APIC", HYBRID_HV_XEN,
 	  F(KERNEL_PV) | F(KERNEL_XEN_UPCALL) | F(X2APIC_VIRT) | F(APIC_ACCESS_VIRT) |
-	  F(X2APIC_ON) | F(XEN_PIRQS), 2, 1,
+	  F(X2APIC_ON) | F(XEN_PIRQS), 2, 2,
 	  WHY(APIC_VIRT, APIC_VIRT, NOT_BUILT, KERNEL_PV, NOT_BUILT, KERNEL_PV) },
+	{ "Xen that claims APICv, measured to exit", HYBRID_HV_XEN,
+	  F(KERNEL_PV) | F(KERNEL_XEN_UPCALL) | F(X2APIC_VIRT) | F(X2APIC_ON), 2, 1,
+	  WHY(NOT_BUILT, NOT_BUILT, NOT_BUILT, KERNEL_PV, NOT_BUILT, KERNEL_PV) },
+	{ "Hyper-V, Debian's kernel", HYBRID_HV_HYPERV,
+	  F(KERNEL_PV) | F(HYPERV_APIC_MSRS) | F(HYPERV_IPI), 2, 1,
+	  WHY(KERNEL_PV, NOT_BUILT, NOT_BUILT, KERNEL_PV, NOT_BUILT, NOT_WORTH) },
+	{ "Hyper-V, nopv", HYBRID_HV_HYPERV, F(HYPERV_APIC_MSRS) | F(HYPERV_IPI), 2, 1,
+	  WHY(NOT_BUILT, NOT_BUILT, NOT_BUILT, NOT_BUILT, NOT_BUILT, NOT_WORTH) },
 	{ "Xen, nopv", HYBRID_HV_XEN, F(XEN_PIRQS), 2, 1,
 	  WHY(NOT_BUILT, NOT_BUILT, NOT_BUILT, NOT_BUILT, NOT_BUILT, NOT_WORTH) },
 	{ "x2APIC on, only the other mode virtualised", HYBRID_HV_KVM,

@@ -18,7 +18,12 @@ part() {
 	"$@" 2>&1 | tee "$log"
 	rc=${PIPESTATUS[0]}
 	times+=("$name $((SECONDS - started)) s")
-	last=$(tail -n 1 "$log")
+	# Not simply the last line: make has a word of its own after a failure.
+	last=$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$log" | tail -n 1)
+	if [ "$rc" -ge 128 ]; then
+		echo "$name: interrupted"
+		exit "$rc"
+	fi
 	if [[ $last =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]]; then
 		((passed += BASH_REMATCH[1], failed += BASH_REMATCH[2], skipped += BASH_REMATCH[3]))
 		# An exit code and a verdict that contradict each other are a failure.
@@ -34,7 +39,8 @@ skip() {
 	((skipped += 1))
 }
 
-if [ "$(id -u)" -eq 0 ]; then
+trap 'exit 130' INT TERM
+if [ "$mode" = all ] && [ "$(id -u)" -eq 0 ]; then
 	tests/deps.sh install || exit 1
 fi
 make -s userspace || exit 1
@@ -45,11 +51,12 @@ part lab-unit tests/lab/test.sh
 if [ "$mode" = all ]; then
 	if [ "$(id -u)" -eq 0 ]; then
 		part sparse tests/lab/lab sparse
-		part shell tests/lab/shell_test.py
 		part lab tests/lab/lab check
+		part shell tests/lab/shell_test.py
 	else
 		skip sparse "needs root: it builds in Debian systems of its own"
 		skip lab "needs root: it makes Debian systems and boots them"
+		skip shell "needs root: it boots a guest of the lab"
 	fi
 fi
 echo "== times"

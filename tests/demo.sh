@@ -13,5 +13,4 @@ if [ "$(id -u)" -ne 0 ] || ! tests/deps.sh install; then
 	build/userspace/hybridctl status
 	exit 1
 fi
-make -s userspace
 exec tests/lab/lab demo

@@ -11,9 +11,12 @@ lab="mmdebstrap squashfs-tools cpio zstd xz-utils kmod util-linux debian-archive
 
 list_missing() {
 	for p in $build $checks $lab; do
-		dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null | grep -qx installed ||
+		dpkg-query -W -f '${db:Status-Status}\n' "$p" 2>/dev/null | grep -qx installed ||
 			printf '%s ' "$p"
 	done
+	# An older one does not know the keys of Debian 13.
+	ls /usr/share/keyrings/debian-archive-trixie-* >/dev/null 2>&1 ||
+		printf 'debian-archive-keyring '
 }
 
 if ! command -v dpkg-query >/dev/null; then

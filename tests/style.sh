@@ -18,16 +18,34 @@ check() {
 	fi
 }
 
-files() { git ls-files -co --exclude-standard -- "$@"; }
+# In a checkout what git would commit, elsewhere (a tarball) every file.
+if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
+	mapfile -t all < <(git ls-files -co --exclude-standard)
+else
+	mapfile -t all < <(find . -path ./build -prune -o -type f -printf '%P\n')
+fi
+[ ${#all[@]} -gt 50 ] || { echo "the list of files is not whole"; exit 1; }
+
+files() {
+	local f pattern
+	for f in "${all[@]}"; do
+		for pattern; do
+			# shellcheck disable=SC2053 # a pattern
+			[[ $f == $pattern ]] && echo "$f" && break
+		done
+	done
+}
 
 shell_scripts() {
-	mapfile -t scripts < <(files | xargs grep -lIE '^#! ?/.*(ba|busybox )?sh\b' --)
+	mapfile -t scripts < <(files '*' | xargs grep -lIE '^#! ?/.*(ba|busybox )?sh\b' --)
 	shellcheck "${scripts[@]}"
 }
 
 no_version_checks() {
-	! files '*.[ch]' '*Kbuild' | grep -v '^compat/' |
-		xargs grep -nE 'LINUX_VERSION_CODE|KERNEL_VERSION|UTS_RELEASE'
+	local found
+	found=$(files '*.[ch]' '*Kbuild' | grep -v '^compat/' |
+		xargs grep -nE 'LINUX_VERSION_CODE|KERNEL_VERSION|UTS_RELEASE')
+	[ -z "$found" ] || { echo "$found"; return 1; }
 }
 
 spdx() {

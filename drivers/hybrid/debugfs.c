@@ -53,7 +53,6 @@ static int snapshot_show(struct seq_file *m, void *unused)
 	show_leaf(m, "leaf0", &s->leaf0);
 	show_leaf(m, "leaf1", &s->leaf1);
 	show_leaf(m, "leaf6", &s->leaf6);
-	show_leaf(m, "leaf7", &s->leaf7);
 	show_leaf(m, "ext0", &s->ext0);
 	show_leaf(m, "ext1", &s->ext1);
 	show_leaf(m, "ext7", &s->ext7);

@@ -48,6 +48,8 @@ static const char *const feature_names[] = {
 	[HYBRID_F_KVM_YIELD]		= "kvm-yield",
 	[HYBRID_F_KVM_MIGRATION_CONTROL] = "kvm-migration-control",
 	[HYBRID_F_KVM_REALTIME]		= "kvm-realtime",
+	[HYBRID_F_HYPERV_APIC_MSRS]	= "hyperv-apic-msrs",
+	[HYBRID_F_HYPERV_IPI]		= "hyperv-ipi",
 	[HYBRID_F_XEN_VCPU_ID]		= "xen-vcpu-id",
 	[HYBRID_F_XEN_UPCALL_VECTOR]	= "xen-upcall-vector",
 	[HYBRID_F_XEN_PIRQS]		= "xen-pirqs",
@@ -89,6 +91,7 @@ static const struct bit_feature xen_hvm_eax[] = {
 
 /* TLFS: implementation recommendations, then hardware features in use */
 static const struct bit_feature hyperv_recommend_eax[] = {
+	{ 3, HYBRID_F_HYPERV_APIC_MSRS }, { 10, HYBRID_F_HYPERV_IPI },
 	{ 12, HYBRID_F_HYPERV_NESTED },
 };
 
@@ -146,7 +149,8 @@ static enum hybrid_hv hv_of(const struct hybrid_hv_slot *slot, const char *sig)
 
 /*
  * Who really runs us when several interfaces are presented, the highest wins. KVM presents
- * Xen's and Hyper-V's to please guests, Xen presents Hyper-V's; nobody imitates KVM.
+ * Xen's and Hyper-V's to please guests, Xen presents Hyper-V's. Who imitates KVM (VirtualBox)
+ * presents nothing else.
  */
 static int hv_rank(enum hybrid_hv hv)
 {
@@ -262,6 +266,9 @@ static u64 host_features(const struct hybrid_snapshot *s)
 	u32 procbased2 = s->msr[HYBRID_MSR_VMX_PROCBASED2].value >> 32;
 	u64 features = 0;
 
+	/* CPUID may be the processor's own there, but a PV domain runs no guests. */
+	if (s->kernel & BIT(HYBRID_KERNEL_XEN_PV))
+		return 0;
 	if (vmx_usable(s)) {
 		features |= BIT_ULL(HYBRID_F_HV_HOST);
 		if (procbased2 & BIT(1))

@@ -6,6 +6,8 @@
 #include <linux/kvm_para.h>
 #include <linux/limits.h>
 #include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/pfn.h>
 
 #include <asm/apic.h>
 #include <asm/cpufeature.h>
@@ -102,7 +104,7 @@ static void run_rdmsr_apicbase(struct hybrid_exits *x)
 
 static const char *no_pio(struct hybrid_exits *x)
 {
-	return x->pm_timer ? NULL : "ACPI announces no PM timer";
+	return x->pm_timer ? NULL : "ACPI announces no PM timer at an I/O port";
 }
 
 static void run_pio(struct hybrid_exits *x)
@@ -112,7 +114,7 @@ static void run_pio(struct hybrid_exits *x)
 
 static const char *no_mmio(struct hybrid_exits *x)
 {
-	return x->hpet ? NULL : "ACPI announces no HPET";
+	return x->hpet ? NULL : "ACPI announces no HPET, or not where one can be";
 }
 
 /* The HPET's capability register: constant, no side effects. */
@@ -153,12 +155,24 @@ static const char *no_hypercall(struct hybrid_exits *x)
 {
 	if (x->caps->hv != HYBRID_HV_KVM && x->caps->hv != HYBRID_HV_XEN)
 		return "neither KVM nor Xen";
+	if (boot_cpu_has(X86_FEATURE_TDX_GUEST))
+		return "a TDX guest calls its host by another instruction";
 	return hypercall(x) < 0 ? "the host refuses it" : NULL;
 }
 
 static void run_hypercall(struct hybrid_exits *x)
 {
 	hypercall(x);
+}
+
+/*
+ * A real APIC in xAPIC mode may still be busy with the kernel's last IPI, which must not be
+ * overwritten. A hypervisor's never is, and looking would be one exit more.
+ */
+static void begin_ipi(struct hybrid_exits *x)
+{
+	if (x->caps->hv == HYBRID_HV_NONE)
+		safe_apic_wait_icr_idle();
 }
 
 /*
@@ -175,6 +189,8 @@ static const char *no_deadline(struct hybrid_exits *x)
 {
 	u64 value;
 
+	if (no_apic(x))
+		return no_apic(x);
 	if (!boot_cpu_has(X86_FEATURE_TSC_DEADLINE_TIMER))
 		return "CPUID does not announce the TSC deadline timer";
 	if ((apic->read(APIC_LVTT) & APIC_LVT_TIMER_TSCDEADLINE) != APIC_LVT_TIMER_TSCDEADLINE)
@@ -239,6 +255,7 @@ static const struct exit_op ops[HYBRID_EXIT_NR] = {
 	},
 	[HYBRID_EXIT_IPI] = {
 		.name		= "ipi",
+		.begin		= begin_ipi,
 		.run		= run_ipi,
 		.unavailable	= no_apic,
 	},
@@ -258,15 +275,27 @@ static const struct exit_op ops[HYBRID_EXIT_NR] = {
 	},
 };
 
+/* The 64-bit field, where it is filled in, says alone where the timer is. */
 static u16 find_pm_timer(void)
 {
 	const struct acpi_generic_address *ext = &acpi_gbl_FADT.xpm_timer_block;
+	u64 port = ext->address ?: acpi_gbl_FADT.pm_timer_block;
 
 	if (acpi_disabled || acpi_gbl_FADT.flags & ACPI_FADT_HW_REDUCED)
 		return 0;
-	if (ext->space_id == ACPI_ADR_SPACE_SYSTEM_IO && ext->address && ext->address <= 0xffff)
-		return ext->address;
-	return acpi_gbl_FADT.pm_timer_block <= 0xffff ? acpi_gbl_FADT.pm_timer_block : 0;
+	if (ext->address && ext->space_id != ACPI_ADR_SPACE_SYSTEM_IO)
+		return 0;
+	return port <= 0x10000 - sizeof(u32) ? port : 0;
+}
+
+/*
+ * Where every HPET is: below 4 GiB, aligned to its 1 KiB, not in RAM. Tables that say otherwise
+ * exist (acpi_parse_hpet()), and ioremap() warns about some of them with a backtrace.
+ */
+static bool hpet_plausible(u64 address)
+{
+	return address && address <= U32_MAX && IS_ALIGNED(address, 1024) &&
+	       !page_is_ram(PFN_DOWN(address));
 }
 
 static void __iomem *map_hpet(void)
@@ -278,8 +307,9 @@ static void __iomem *map_hpet(void)
 	if (acpi_disabled || ACPI_FAILURE(acpi_get_table(ACPI_SIG_HPET, 0, &header)))
 		return NULL;
 	table = (struct acpi_table_hpet *)header;
-	if (header->length >= sizeof(*table) && table->address.address &&
-	    table->address.space_id == ACPI_ADR_SPACE_SYSTEM_MEMORY)
+	if (header->length >= sizeof(*table) &&
+	    table->address.space_id == ACPI_ADR_SPACE_SYSTEM_MEMORY &&
+	    hpet_plausible(table->address.address))
 		regs = ioremap(table->address.address, sizeof(u64));
 	acpi_put_table(header);
 	return regs;

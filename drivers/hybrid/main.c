@@ -192,6 +192,8 @@ static void __init announce(void)
 		snprintf(exits, sizeof(exits), "an exit costs %u ns", s.cost.exit_ns);
 	else if (!s.cost.ns[HYBRID_PROBE_CPUID] && s.caps.hv != HYBRID_HV_TCG)
 		strscpy(exits, "exits could not be measured", sizeof(exits));
+	else if (s.caps.hv != HYBRID_HV_NONE && s.caps.hv != HYBRID_HV_TCG)
+		strscpy(exits, "CPUID does not exit", sizeof(exits));
 	pr_info("hypervisor %s, nesting level %u (confidence %s), %s; every operation keeps the kernel's path\n",
 		hybrid_hv_name(s.caps.hv), s.level.level,
 		hybrid_confidence_name(s.level.confidence), exits);

@@ -6,6 +6,7 @@
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/preempt.h>
+#include <linux/sched.h>
 #include <linux/string.h>
 
 #include <asm/hypervisor.h>
@@ -28,6 +29,8 @@ static void read_cpuid(void *ctx, u32 leaf, u32 subleaf, struct hybrid_regs *out
 	out->eax = leaf;
 	out->ecx = subleaf;
 	native_cpuid(&out->eax, &out->ebx, &out->ecx, &out->edx);
+	/* Hundreds of these, of up to a millisecond each */
+	cond_resched();
 }
 
 static int read_msr(void *ctx, u32 msr, u64 *value)

@@ -42,11 +42,11 @@ static const char *const reason_names[] = {
 /* True of every operation ... */
 static const char *const texts[HYBRID_WHY_NR] = {
 	[HYBRID_WHY_BARE_METAL] =
-		"No hypervisor is announced: nothing exits, so there is nothing to save.",
+		"No hypervisor is announced and no exit was measured, so there is nothing to save.",
 	[HYBRID_WHY_EMULATED] =
 		"The CPU is emulated by QEMU (TCG): nothing exits, so there is nothing to save.",
 	[HYBRID_WHY_UNKNOWN_HV] =
-		"This hypervisor is not one we know, so nothing is changed.",
+		"There is a hypervisor, but not one we know, so nothing is changed.",
 	[HYBRID_WHY_XEN_PV] =
 		"A Xen PV domain does this by hypercalls and event channels already.",
 	[HYBRID_WHY_APIC_VIRT] =
@@ -73,7 +73,7 @@ static const char *const op_texts[HYBRID_OP_NR][HYBRID_WHY_NR] = {
 		[HYBRID_WHY_APIC_VIRT] =
 			"The host virtualises the APIC in hardware: an EOI does not exit.",
 		[HYBRID_WHY_KERNEL_PV] =
-			"The kernel avoids EOI exits by itself (KVM's PV EOI, or Xen's callback vector, which needs no EOI).",
+			"The kernel avoids EOI exits by itself where it can (KVM's PV EOI, Hyper-V's assist page, or Xen's callback vector, which needs no EOI).",
 		[HYBRID_WHY_NOT_BUILT] =
 			"Each interrupt ends in an EOI that exits to the host; this version has no code that avoids it.",
 	},
@@ -97,9 +97,9 @@ static const char *const op_texts[HYBRID_OP_NR][HYBRID_WHY_NR] = {
 	},
 	[HYBRID_OP_IPI] = {
 		[HYBRID_WHY_KERNEL_PV] =
-			"The kernel sends IPIs by the host's interface already (KVM's PV IPI for several targets at once, Xen's event channels).",
+			"The kernel sends IPIs by the host's interface already (KVM's PV IPI and Hyper-V's hypercall for several targets at once, Xen's event channels).",
 		[HYBRID_WHY_APIC_VIRT] =
-			"The host virtualises the APIC in hardware: an IPI reaches a running CPU without interrupting it for an exit.",
+			"The host virtualises the APIC in hardware: an IPI reaches a running CPU without an exit there, though sending it may still exit.",
 		[HYBRID_WHY_ONE_CPU] =
 			"There is one CPU only: no IPI is sent.",
 		[HYBRID_WHY_NOT_BUILT] =
@@ -119,13 +119,22 @@ static const char *const op_texts[HYBRID_OP_NR][HYBRID_WHY_NR] = {
 	},
 };
 
-/* The host's word for the mode the APIC is in, or the measured fact that a read does not exit. */
+/*
+ * The measured fact that a read does (not) exit; where there is none, the host's word for the
+ * mode the APIC is in, which may stand for less than all accesses (Hyper-V's "assist").
+ */
 static bool apic_virtualised(const struct hybrid_caps *c, const struct hybrid_cost *cost)
 {
-	if (hybrid_has(c, hybrid_has(c, HYBRID_F_X2APIC_ON) ? HYBRID_F_X2APIC_VIRT :
-							      HYBRID_F_APIC_ACCESS_VIRT))
-		return true;
-	return cost->ns[HYBRID_PROBE_LAPIC] && cost->ns[HYBRID_PROBE_LAPIC] < cost->exit_ns / 4;
+	if (cost->exit_ns && cost->ns[HYBRID_PROBE_LAPIC])
+		return cost->ns[HYBRID_PROBE_LAPIC] < cost->exit_ns / 4;
+	return hybrid_has(c, hybrid_has(c, HYBRID_F_X2APIC_ON) ? HYBRID_F_X2APIC_VIRT :
+								 HYBRID_F_APIC_ACCESS_VIRT);
+}
+
+/* The kernel's own condition for it (hv_apic_init(), arch/x86/hyperv/hv_apic.c). */
+static bool kernel_on_hyperv_with(const struct hybrid_caps *c, enum hybrid_feature f)
+{
+	return c->hv == HYBRID_HV_HYPERV && hybrid_has(c, HYBRID_F_KERNEL_PV) && hybrid_has(c, f);
 }
 
 static bool kernel_on_xen(const struct hybrid_caps *c)
@@ -147,6 +156,8 @@ static enum hybrid_reason why_eoi(const struct hybrid_caps *c, const struct hybr
 	if (apic_virtualised(c, cost))
 		return HYBRID_WHY_APIC_VIRT;
 	if (hybrid_has(c, HYBRID_F_KERNEL_PV_EOI))
+		return HYBRID_WHY_KERNEL_PV;
+	if (kernel_on_hyperv_with(c, HYBRID_F_HYPERV_APIC_MSRS))
 		return HYBRID_WHY_KERNEL_PV;
 	if (kernel_on_xen(c) && !hybrid_has(c, HYBRID_F_KERNEL_XEN_UPCALL))
 		return HYBRID_WHY_KERNEL_PV;
@@ -178,7 +189,7 @@ static enum hybrid_reason why_ipi(const struct hybrid_caps *c, const struct hybr
 {
 	if (c->nr_cpus == 1)
 		return HYBRID_WHY_ONE_CPU;
-	if (kernel_on_xen(c))
+	if (kernel_on_xen(c) || kernel_on_hyperv_with(c, HYBRID_F_HYPERV_IPI))
 		return HYBRID_WHY_KERNEL_PV;
 	if (hybrid_has(c, HYBRID_F_KVM_PV_IPI) && hybrid_has(c, HYBRID_F_KERNEL_PV))
 		return HYBRID_WHY_KERNEL_PV;

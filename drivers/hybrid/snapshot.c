@@ -141,7 +141,6 @@ static void read_msrs(struct hybrid_snapshot *s, const struct hybrid_reader *r)
 		read_msr(s, r, HYBRID_MSR_APICBASE, 0x1b);
 	if (s->leaf1.ecx & LEAF1_ECX_VMX) {
 		read_msr(s, r, HYBRID_MSR_FEAT_CTL, 0x3a);
-		read_msr(s, r, HYBRID_MSR_VMX_BASIC, 0x480);
 		read_msr(s, r, HYBRID_MSR_VMX_PROCBASED, 0x482);
 		if (s->msr[HYBRID_MSR_VMX_PROCBASED].value & VMX_PROCBASED_HAS_2)
 			read_msr(s, r, HYBRID_MSR_VMX_PROCBASED2, 0x48b);
@@ -165,8 +164,6 @@ void hybrid_snapshot_read(struct hybrid_snapshot *s, const struct hybrid_reader 
 		s->leaf1 = cpuid(r, 1);
 	if (s->leaf0.eax >= 6)
 		s->leaf6 = cpuid(r, 6);
-	if (s->leaf0.eax >= 7)
-		s->leaf7 = cpuid(r, 7);
 
 	/* A processor without extended leaves answers with those of some basic leaf. */
 	s->ext0 = cpuid(r, 0x80000000);

@@ -50,6 +50,9 @@ enum hybrid_feature {
 	HYBRID_F_KVM_YIELD,
 	HYBRID_F_KVM_MIGRATION_CONTROL,
 	HYBRID_F_KVM_REALTIME,		/* hint: vCPUs are never preempted for long */
+	/* Hyper-V (TLFS, leaf 0x40000004) */
+	HYBRID_F_HYPERV_APIC_MSRS,	/* recommends its MSRs for EOI, ICR and TPR */
+	HYBRID_F_HYPERV_IPI,		/* recommends IPIs by hypercall */
 	/* Xen */
 	HYBRID_F_XEN_VCPU_ID,
 	HYBRID_F_XEN_UPCALL_VECTOR,

@@ -29,9 +29,9 @@ void hybrid_state_get(struct hybrid_state *out);
 
 /**
  * hybrid_path() - the path of one operation, without copying the rest
- * @op: the operation
+ * @op: the operation, in range
  *
- * Context: any.
+ * Return: its path at this moment. Context: any (reads under RCU, does not sleep).
  */
 enum hybrid_path hybrid_path(enum hybrid_op op);
 
@@ -39,12 +39,22 @@ enum hybrid_path hybrid_path(enum hybrid_op op);
 #define HYBRID_EVENT_DECIDED	1	/* snapshot, cost or policy were taken anew */
 
 /**
- * hybrid_notifier_register() / hybrid_notifier_unregister()
+ * hybrid_notifier_register() - be told of each new state
+ * @nb: called in process context, one event at a time, after the state is published and with
+ *	what it published. It may sleep and call all of this header except these two functions.
  *
- * Blocking chain, called in process context after the new state is published.
- * Return: as blocking_notifier_chain_register(). Context: may sleep.
+ * What was decided before is not repeated: call hybrid_state_get() after this.
+ *
+ * Return: 0, or -EEXIST where @nb is registered already. Context: may sleep.
  */
 int hybrid_notifier_register(struct notifier_block *nb);
+
+/**
+ * hybrid_notifier_unregister() - not any longer
+ * @nb: is not running any more on return
+ *
+ * Return: 0, or -ENOENT where @nb is not registered. Context: may sleep.
+ */
 int hybrid_notifier_unregister(struct notifier_block *nb);
 
 /* What happened to an operation on this CPU since load. */
@@ -57,6 +67,8 @@ enum hybrid_count {
 
 /**
  * hybrid_count() - count one event of an operation on this CPU
+ * @op: the operation, in range
+ * @what: what happened to it, in range
  *
  * Context: any, NMI included.
  */

@@ -38,7 +38,6 @@ struct hybrid_hv_slot {
 enum hybrid_msr {
 	HYBRID_MSR_APICBASE,		/* 0x1b, CPUID.1:EDX.APIC */
 	HYBRID_MSR_FEAT_CTL,		/* 0x3a, CPUID.1:ECX.VMX */
-	HYBRID_MSR_VMX_BASIC,		/* 0x480 */
 	HYBRID_MSR_VMX_PROCBASED2,	/* 0x48b, if VMX_PROCBASED bit 63 */
 	HYBRID_MSR_VMX_PROCBASED,	/* 0x482 */
 	HYBRID_MSR_VM_CR,		/* 0xc0010114, CPUID.80000001:ECX.SVM */
@@ -75,7 +74,7 @@ enum hybrid_kernel_fact {
 
 /**
  * struct hybrid_snapshot - everything detection and policy may look at
- * @leaf0, @leaf1, @leaf6, @leaf7: basic CPUID, zero above the maximum leaf
+ * @leaf0, @leaf1, @leaf6: basic CPUID, zero above the maximum leaf
  * @ext0, @ext1, @ext7, @ext_svm: 0x80000000, ..01, ..07 and 0x8000000a
  * @slot: hypervisor interfaces found, in ascending order of base
  * @nr_slots: valid entries of @slot
@@ -85,7 +84,7 @@ enum hybrid_kernel_fact {
  * @nr_cpus: online CPUs
  */
 struct hybrid_snapshot {
-	struct hybrid_regs leaf0, leaf1, leaf6, leaf7;
+	struct hybrid_regs leaf0, leaf1, leaf6;
 	struct hybrid_regs ext0, ext1, ext7, ext_svm;
 	struct hybrid_hv_slot slot[HYBRID_HV_KEPT];
 	u32 nr_slots;

@@ -18,7 +18,7 @@ STEPS = (
 def main():
     shell = subprocess.Popen(["make", "-s", "--no-print-directory", "shell", "HOST=bare"], cwd=TOP,
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                             stderr=subprocess.DEVNULL, start_new_session=True)
+                             start_new_session=True)
     guard = threading.Timer(180, os.killpg, (shell.pid, signal.SIGKILL))
     guard.start()
     seen, done = b"", 0

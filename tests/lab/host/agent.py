@@ -55,11 +55,21 @@ class Host:
 
     def __init__(self):
         self.link = None
+        with open("/proc/cpuinfo") as f:
+            self.isa = "vmx" if "GenuineIntel" in f.read() else "svm"
 
     def start(self, spec):
         self.launch(spec)
         self.link = GuestLink(CONTROL, self.alive)
         self.link.wait_ready(spec["boot_timeout"])
+
+    def stop(self):
+        if self.link:
+            self.link.sock.close()
+        self.kill()
+        for path in (CONSOLE, CONTROL):
+            if os.path.exists(path):
+                os.unlink(path)
 
 
 class KvmHost(Host):
@@ -72,10 +82,6 @@ class KvmHost(Host):
     def __init__(self):
         super().__init__()
         self.qemu = None
-        self.isa = "svm"
-        with open("/proc/cpuinfo") as f:
-            if "vmx" in f.read().split():
-                self.isa = "vmx"
         sh(f"modprobe {'kvm_amd' if self.isa == 'svm' else 'kvm_intel'} nested=1")
         os.mkdir(self.TRACE)
         for name in self.HISTS:
@@ -102,6 +108,11 @@ class KvmHost(Host):
 
     def alive(self):
         return self.qemu is not None and self.qemu.poll() is None
+
+    def kill(self):
+        if self.qemu:
+            self.qemu.kill()
+            self.qemu.wait()
 
     def _hist(self, name, action):
         # Appended: opening a trigger file for truncation removes its triggers.
@@ -176,6 +187,9 @@ class XenHost(Host):
         # The device model's life is the domain's; asking xl each time costs seconds.
         return os.path.exists(f"/proc/{self.model}")
 
+    def kill(self):
+        sh("xl destroy g", check=False)
+
     def start_count(self):
         if os.path.exists(self.TRACE):
             os.unlink(self.TRACE)
@@ -194,7 +208,7 @@ class XenHost(Host):
         self.tracer.send_signal(signal.SIGINT)
         self.tracer.wait(60)
         with open(self.TRACE, "rb") as f:
-            return xen_counts(f.read())
+            return xen_counts(f.read(), self.isa)
 
 
 class Counter:
@@ -227,9 +241,12 @@ def handle(host, request):
     call = request["call"]
     if call == "hello":
         return {"host": host.name, "kernel": os.uname().release,
-                "isa": getattr(host, "isa", "svm")}
+                "isa": host.isa}
     if call == "start":
         host.start(request["spec"])
+        return {}
+    if call == "stop":
+        host.stop()
         return {}
     if call == "run":
         counter = Counter(host) if request.get("count") else None

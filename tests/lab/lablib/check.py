@@ -11,7 +11,7 @@ from .guests import spec
 from .images import is_debug
 from .link import GuestDied
 from .say import Failure, say
-from .vm import Bare, HostDied, Nested, machine_says
+from .vm import Bare, HostDied, Nested, hardware, machine_says
 
 HOST_TRIES = 3
 
@@ -52,7 +52,7 @@ class Guest:
 class Report:
     def __init__(self, directory):
         self.directory = directory
-        self.results, self.counts, self.times = [], [], {}
+        self.results, self.counts, self.times, self.host_deaths = [], [], {}, []
         os.makedirs(directory, exist_ok=True)
 
     def add(self, where, case, verdict, text="", seconds=0.0):
@@ -65,7 +65,8 @@ class Report:
             print(f"     | {line}", flush=True)
 
     def save(self):
-        for name, data in (("report", self.results), ("exits", self.counts)):
+        for name, data in (("report", self.results), ("exits", self.counts),
+                           ("host-deaths", self.host_deaths)):
             with open(f"{self.directory}/{name}.json", "w", encoding="utf-8") as f:
                 json.dump(data, f, indent=1)
                 f.write("\n")
@@ -80,82 +81,115 @@ def open_host(name, payload, logs):
 
 
 def run_guest(host, its_spec, report, files):
-    """All cases of one guest. HostDied goes to the caller, who starts over."""
+    """All cases of one guest, as arguments of Report.add(). HostDied goes to the caller."""
     where = its_spec["name"]
     started = time.monotonic()
-    results = []
+    cases = list(cases_for(its_spec["host"], its_spec["kernel_name"]))
     try:
         host.start(its_spec)
+        say(f"{where}: up after {time.monotonic() - started:.0f} s")
+        dead = None
+        results = []
     except (GuestDied, Failure) as e:
-        return [(where, "boot", "FAIL", f"{e}\n" + "\n".join(host.console()),
-                 time.monotonic() - started)]
-    say(f"{where}: up after {time.monotonic() - started:.0f} s")
-    for function in cases_for(its_spec["host"], its_spec["kernel_name"]):
+        dead = "the guest did not boot"
+        results = [(where, "boot", "FAIL", f"{e}\n" + "\n".join(host.console()),
+                    time.monotonic() - started)]
+    for function in cases:
+        name = case_name(function)
+        if dead:
+            results.append((where, name, "FAIL", f"not run: {dead}", 0.0))
+            continue
         guest = Guest(host, its_spec, report, files)
         begun = time.monotonic()
-        dead = False
         try:
             function(guest)
             verdict, text = "PASS", "; ".join(n for n in guest.notes if n)
         except Skip as e:
             verdict, text = "SKIP", str(e)
+        except HostDied:
+            raise
         except GuestDied as e:
-            verdict, text, dead = "FAIL", f"{e}\n" + "\n".join(host.console()), True
+            dead = f"the guest died in {name}"
+            verdict, text = "FAIL", f"{e}\n" + "\n".join(host.console())
         except (Wrong, Failure) as e:
             verdict, text = "FAIL", str(e)
-        except (KeyError, ValueError, IndexError, TypeError):
+        except Exception:   # pylint: disable=broad-except
             verdict, text = "FAIL", traceback.format_exc()
-        results.append((where, case_name(function), verdict, text, time.monotonic() - begun))
-        say(f"{where}: {case_name(function)} {verdict}")
-        if dead:
-            break       # the cases after a crash have not run; the crash is what counts
-        if verdict == "FAIL":
-            host.run("rmmod hybrid 2>/dev/null", 120)
+        results.append((where, name, verdict, text, time.monotonic() - begun))
+        say(f"{where}: {name} {verdict}")
+        if verdict == "FAIL" and not dead:
+            try:
+                host.run("rmmod hybrid 2>/dev/null", 120)
+            except (GuestDied, Failure) as e:
+                dead = f"the guest died after {name}: {e}"
     return results
 
 
-def run_host(name, guests, payload, report, files):
+def run_host(name, groups, payload, report, files):
+    """groups: lists of guests, each list on one boot of the host."""
     started = time.monotonic()
     logs = f"{report.directory}/{name}"
     os.makedirs(logs, exist_ok=True)
-    for its_spec in guests:
-        for result in run_fresh(name, its_spec, payload, report, files, logs):
-            report.add(*result)
+    for group in groups:
+        run_group(name, list(group), payload, report, files, logs)
     report.times[f"lab: {name}"] = time.monotonic() - started
 
 
-def run_fresh(name, its_spec, payload, report, files, logs):
-    """One guest on a host booted for it: a host takes seconds, and under emulation a
-    long-lived dom0 showed memory corruption of its own."""
-    started = time.monotonic()
-    for attempt in range(1, HOST_TRIES + 1):
+def run_group(name, todo, payload, report, files, logs):
+    """Guests one after the other on one boot of a host. Emulating two levels has races of its
+    own: there, a host that dies is no verdict on the guest, and is booted again."""
+    tries = 1 if hardware() else HOST_TRIES
+    deaths = []
+    while todo:
         host = None
         try:
             host = open_host(name, payload, logs)
-            return run_guest(host, its_spec, report, files[its_spec["kernel_name"]])
+            while todo:
+                where = todo[0]["name"]
+                for result in run_guest(host, todo[0], report, files[todo[0]["kernel_name"]]):
+                    report.add(*result)
+                todo.pop(0)
+                if todo:
+                    host.stop()
         except HostDied as e:
-            # No verdict on the guest: emulating two levels has races of its own.
-            say(f"the {name} host died ({e}); boot {attempt} of {HOST_TRIES}")
-            text = "\n".join([str(e)] + (host.vm.tail() if host else []))
+            where = todo[0]["name"]
+            deaths.append(str(e))
+            say(f"the {name} host died ({e}); boot {len(deaths)} of {tries}")
+            if len(deaths) >= tries:
+                report.add(where, "host", "FAIL", "\n".join(deaths + host_tail(host, logs)))
+                return
+            report.host_deaths.append({"where": where, "text": str(e)})
         finally:
             if host:
                 host.close()
-    return [(its_spec["name"], "host", "FAIL", text, time.monotonic() - started)]
+
+
+def host_tail(host, logs):
+    if host and host.vm:
+        return host.vm.tail()
+    try:
+        with open(f"{logs}/host.console", encoding="utf-8", errors="replace") as f:
+            return f.read().splitlines()[-40:]
+    except OSError:
+        return []
 
 
 def check(hosts, kernels, variants, report):
     say(f"the lab runs by {machine_says()}")
     started = time.monotonic()
-    wanted = [k for k in kernels if not is_debug(k)]
-    debug = [k for k in kernels if is_debug(k)]
     files = {k: suite.files(k) for k in kernels}
-    payload = suite.Payload(kernels, files)
+    payload = suite.Payload("check", files)
     payload.pack()
     images.host_image()
     report.times["lab: build"] = time.monotonic() - started
-    for name in hosts:
-        guests = [spec(name, k, v) for k in wanted for v in variants]
-        if name == "kvm":
-            guests += [spec(name, k, "default") for k in debug]
-        run_host(name, guests, payload, report, files)
-    report.save()
+    try:
+        for name in hosts:
+            # The variants that are compared share a boot of the host.
+            groups = [[spec(name, k, v) for v in variants] for k in kernels if not is_debug(k)]
+            if name == "kvm":
+                groups += [[spec(name, k, "default")] for k in kernels if is_debug(k)]
+            run_host(name, groups, payload, report, files)
+    finally:
+        report.save()
+    for death in report.host_deaths:
+        print(f"note: the host of {death['where']} died and was booted again: {death['text']}")

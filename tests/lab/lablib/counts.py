@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Exits by reason, as the hypervisor counts them: KVM's tracepoints, Xen's trace buffer.
 
-The parsers are pure, so that they are tested without a hypervisor (test_counts.py).
+The parsers are pure, so that they are tested without a hypervisor (test_all.py).
 """
 import re
 import struct
@@ -134,7 +134,7 @@ def _counts(exits, lab, entries, **detail):
 # -- Xen: the trace buffer ---------------------------------------------------------------
 # xen/include/public/trace.h and xentrace's record format.
 
-TRC_TRACE_LOST = 0x1F001
+TRC_TRACE_LOST, TRC_CPU_CHANGE = 0x1F001, 0x1F003
 VMENTRY = (0x81001, 0x81401)
 # Exit and exit from 64-bit mode, with 32-bit and 64-bit addresses.
 VMEXIT = (0x81002, 0x81003, 0x81102, 0x81103, 0x81402, 0x81403)
@@ -167,13 +167,18 @@ def xen_counts(data, isa="svm"):
     go-ahead is the first access to it in the trace, the end mark the first byte sent.
     """
     records = []
-    tsc = 0
+    last = {}       # CPU -> time of its last record
+    cpu = 0
     for event, stamp, extra in xen_records(data):
         if event == TRC_TRACE_LOST:
             raise LostRecords("xentrace lost records")
-        # A record without a time stamp belongs to the one before it.
-        tsc = tsc if stamp is None else stamp
-        records.append((tsc, event, extra))
+        if event == TRC_CPU_CHANGE:
+            cpu = extra[0]
+            continue
+        # A record without a time stamp belongs to the one before it, on its CPU.
+        if stamp is not None:
+            last[cpu] = stamp
+        records.append((last.get(cpu, 0), event, extra))
     records.sort(key=lambda r: r[0])    # each CPU's records come in bunches; stable
 
     exits, entries, lab = {}, 0, 0

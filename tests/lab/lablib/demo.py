@@ -18,7 +18,7 @@ KERNEL = "6.12"
 def demo():
     """hybridctl status from inside a KVM guest and a Xen guest, side by side."""
     say(f"the lab runs by {machine_says()}")
-    payload = suite.Payload([KERNEL], {KERNEL: suite.files(KERNEL)})
+    payload = suite.Payload("demo", {KERNEL: suite.files(KERNEL)})
     payload.pack()
     logs = f"{suite.BUILD}/demo"
     shown = {}
@@ -62,7 +62,7 @@ def shell(name, kernel, variant, extra):
     if "nopv" in words:             # make shell APPEND=nopv
         variant = "nopv"
         words.remove("nopv")
-    payload = suite.Payload([kernel], {kernel: suite.files(kernel)})
+    payload = suite.Payload("shell", {kernel: suite.files(kernel)})
     its = spec(name, kernel, variant, extra=" ".join(["lab.shell", *words]))
     its["shell"] = True
     logs = f"{suite.BUILD}/shell"

@@ -42,10 +42,13 @@ GUEST_MODULES = ("virtio_pci virtio_blk virtio_net squashfs overlay nvme e1000e 
                  "xen-blkfront xen-netfront").split()
 
 
-def run(args, **kwargs):
-    done = subprocess.run(args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, errors="replace", check=False,
-                          **kwargs)
+# Nothing of the lab outlives it, however it ends.
+DIE_WITH_US = ("setpriv", "--pdeathsig", "KILL")
+
+
+def run(args):
+    done = subprocess.run([*DIE_WITH_US, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
     if done.returncode:
         raise Failure(f"{' '.join(args[:6])} … failed ({done.returncode}):\n"
                       + "\n".join(done.stdout.splitlines()[-25:]))
@@ -54,7 +57,9 @@ def run(args, **kwargs):
 
 def stream(args):
     """Run a long step whose own output is the progress."""
-    if subprocess.run(args, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False).returncode:
+    done = subprocess.run([*DIE_WITH_US, *args], stdin=subprocess.DEVNULL, stdout=sys.stderr,
+                          check=False)
+    if done.returncode:
         raise Failure(f"{os.path.basename(args[0])} failed")
 
 
@@ -112,6 +117,9 @@ def apt_sources(suite):
     archive, security = None, None
     uris = re.findall(r"^\s*URIs:\s*(\S+)", text, re.M)
     uris += re.findall(r"^\s*deb\s+(?:\[[^\]]*\]\s+)?(\S+)", text, re.M)
+    for listed in [u.removeprefix("mirror+file:") for u in uris if u.startswith("mirror+file:")]:
+        with open(re.sub("^/+", "/", listed), encoding="utf-8") as f:
+            uris += [line.split()[0] for line in f if line.strip() and line[0] != "#"]
     for uri in uris:
         uri = uri.rstrip("/")
         if not security and uri.endswith("debian-security"):
@@ -190,7 +198,7 @@ def initramfs(name, root_path, version, modules, init):
         if modules:
             os.makedirs(f"{tree}/lib/modules")
         for module in modules:
-            deps = run(["modprobe", "-d", root_path, "-S", version, "--show-depends", module])
+            deps = run(["modprobe", "-C", "/dev/null", "-d", root_path, "-S", version, "--show-depends", module])
             for line in deps.splitlines():
                 words = line.split()
                 if words[0] != "insmod":
@@ -218,8 +226,8 @@ def unpack(source, target):
 
 
 def pack_cpio(tree, path):
-    subprocess.run("find . -print0 | sort -z | cpio -0 -o -H newc --quiet -R 0:0 | gzip -1 >\"$OUT\"",
-                   shell=True, cwd=tree, check=True, env={**os.environ, "OUT": path})
+    run(["bash", "-o", "pipefail", "-c", 'cd "$1" && find . -print0 | sort -z | '
+         'cpio -0 -o -H newc --quiet -R 0:0 | gzip -1 >"$2"', "bash", tree, path])
 
 
 def host_boot():

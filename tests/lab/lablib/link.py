@@ -42,19 +42,27 @@ class GuestLink:
                 time.sleep(0.1)
         self.sock.settimeout(1)
 
+    def _send(self, data, what):
+        try:
+            self.sock.sendall(data)
+        except OSError:
+            raise GuestDied(f"the guest ended while {what}") from None
+
     def _fill(self, end, what):
         while True:
+            if time.monotonic() > end:
+                raise GuestDied(f"time-out while {what}")
             try:
                 data = self.sock.recv(65536)
             except socket.timeout:
                 data = None
+            except OSError:
+                data = b""
             if data:
                 self.buf += data
                 return
             if data == b"" or not self.alive():
                 raise GuestDied(f"the guest ended while {what}")
-            if time.monotonic() > end:
-                raise GuestDied(f"time-out while {what}")
 
     def _byte(self, end, what):
         while not self.buf:
@@ -90,21 +98,22 @@ class GuestLink:
         # One line must fit the guest's tty buffer (N_TTY_BUF_SIZE, 4096).
         if len(encoded) > 4000:
             raise ValueError("command too long: put it in a script of the suite")
-        self.sock.sendall(f"{self.serial} {encoded}\n".encode())
+        self._send(f"{self.serial} {encoded}\n".encode(), what)
         self._expect(f"P {self.serial}", time.monotonic() + 60, what)
         if counter:
-            counter.start()
+            try:
+                counter.start()
+            except BaseException:
+                self.sock.close()   # the guest holds a command that must never start
+                raise
         started = time.monotonic()
-        self.sock.sendall(b"\n")
-        end = started + timeout
-        try:
-            byte = self._byte(end, what)
-        finally:
-            counts = counter.stop() if counter else None
+        self._send(b"\n", what)
+        byte = self._byte(started + timeout, what)
+        counts = counter.stop() if counter else None
         seconds = time.monotonic() - started
         if byte != b"E":
             raise GuestDied(f"while {what}: expected the end mark, got {byte!r}")
-        self.sock.sendall(b"\n")
+        self._send(b"\n", what)
         end = time.monotonic() + 120
         head = self._line(end, what).split()
         if len(head) != 4 or head[0] != "D" or head[1] != str(self.serial):

@@ -27,7 +27,7 @@ def make_modules(kernel, tree, target, *variables):
         ["unshare", "-m", "sh", "-ec",
          'mount --bind "$1" "$3/mnt"; mount --bind "$2" "$3/media"; root=$3; shift 3;'
          'exec chroot "$root" "$@"', "sh", tree, bind, root,
-         "make", "-s", "-j2", "-C", kdir, f"M=/mnt{target}", "W=1", *variables, "modules"])
+         "make", "-s", "-j2", "-C", kdir, f"M=/mnt{target}", "W=1", "KCFLAGS=-Werror", *variables, "modules"])
 
 
 def source_tree(name):
@@ -53,10 +53,11 @@ def sync(source, target):
     """Make target like source, touching only what differs, so that make rebuilds only that."""
     if os.path.isdir(source):
         os.makedirs(target, exist_ok=True)
-        names = os.listdir(source)
+        names = [n for n in os.listdir(source) if n.endswith((".c", ".h", ".inc", "Kbuild"))
+                 or os.path.isdir(f"{source}/{n}")]
         for name in names:
             sync(f"{source}/{name}", f"{target}/{name}")
-        for path in glob.glob(f"{glob.escape(target)}/*.[ch]"):
+        for path in glob.glob(f"{glob.escape(target)}/*.[chi]*"):
             if os.path.basename(path) not in names and not path.endswith(".mod.c"):
                 os.unlink(path)
         return
@@ -74,6 +75,7 @@ def sync(source, target):
 def files(kernel):
     """Build the suite for a kernel: {path in /suite: source path}."""
     say(f"building the suite for {kernel}")
+    images.run(["make", "-s", "-C", f"{TOP}/userspace"])
     tree = source_tree(f"modules-{kernel}")
     make_modules(kernel, tree, "")
     result = {"hybrid.ko": f"{tree}/hybrid.ko",
@@ -95,21 +97,22 @@ def files(kernel):
 class Payload:
     """The second disk of a host, made anew for each run: agent, guests' kernels, suite."""
 
-    def __init__(self, kernels, files):
-        """files: {kernel: {path in /suite: source path}}"""
-        self.tree = f"{BUILD}/payload"
-        self.image = f"{BUILD}/payload.sqfs"
+    def __init__(self, name, files):
+        """name: whose it is, so that a shell does not disturb a check;
+        files: {kernel: {path in /suite: source path}}"""
+        self.tree = f"{BUILD}/payload-{name}"
+        self.image = f"{BUILD}/payload-{name}.sqfs"
         images.remove(self.tree)
         shutil.copytree(f"{images.LAB}/lablib", f"{self.tree}/lablib",
                         ignore=shutil.ignore_patterns("__pycache__", "test_*"))
         shutil.copytree(f"{images.LAB}/host", f"{self.tree}/host")
-        for kernel in kernels:
+        for kernel in files:
             image, initrd = images.guest_boot(kernel)
             target = f"{self.tree}/guests/{kernel}"
             os.makedirs(target)
             shutil.copy(image, f"{target}/vmlinuz")
             shutil.copy(initrd, f"{target}/initrd")
-            stage = f"{BUILD}/stage-{kernel}"
+            stage = f"{BUILD}/stage-{name}-{kernel}"
             images.remove(stage)
             for name, source in files[kernel].items():
                 path = f"{stage}/suite/{name}"

@@ -14,16 +14,13 @@ import threading
 import time
 
 from . import images
+from .images import DIE_WITH_US
 from .link import GuestDied, GuestLink
 from .say import Failure, say
 
 HOSTS = ("bare", "kvm", "xen")
 VARIANTS = ("default", "nopv")
 HEARTBEAT = 180     # seconds of silence after which a host is dead
-
-
-# Nothing of the lab outlives it, however it ends.
-DIE_WITH_US = ("setpriv", "--pdeathsig", "KILL")
 
 
 class HostDied(Exception):
@@ -40,7 +37,7 @@ def hardware():
 def machine_says():
     if hardware():
         return "hardware virtualisation (KVM on this machine)"
-    return "emulation (TCG: this machine's CPU flags show neither vmx nor svm)"
+    return "emulation (TCG: no vmx or svm in the CPU's flags, or no usable /dev/kvm)"
 
 
 def outer(host, mem, smp):
@@ -157,6 +154,9 @@ class Bare:
     def close(self):
         if self.vm:
             self.vm.close()
+            self.vm = None
+
+    stop = close
 
 
 class Nested:
@@ -263,6 +263,10 @@ class Nested:
 
     def run(self, command, timeout=60, count=False):
         return self._call("run", timeout + 400, command=command, timeout=timeout, count=count)
+
+    def stop(self):
+        """End the guest, keep the host."""
+        self._call("stop", 120)
 
     def console(self):
         """The last lines of both consoles: the guest's, then the host's."""
