@@ -232,7 +232,7 @@ def case_clean(guest):
          f"tainted {tainted:#x}: " + guest.run("dmesg | tail -n 60")["out"])
     # Not dmesg, which the cases above cleared.
     log = guest.run("dd if=/dev/kmsg iflag=nonblock bs=8192 2>/dev/null | grep -E -A20 "
-                    "'WARNING|BUG|Oops|KASAN|UBSAN|Call Trace|possible recursive|stall|"
+                    "'WARNING|BUG|Oops|KASAN|UBSAN|Call Trace|possible recursive|detected stall|"
                     "suspicious RCU|inconsistent lock|INFO: task' | head -n 60")["out"]
     need(not log.strip(), f"the log holds:\n{log}")
     if is_debug(guest.kernel):
