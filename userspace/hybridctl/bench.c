@@ -160,25 +160,15 @@ int hc_bench_parse_result(const char *text, enum hc_bench_op op, struct hc_bench
 	return 0;
 }
 
-/* The answer may come in pieces. */
 static int read_answer(int fd, char buf[ANSWER_MAX])
 {
-	size_t len = 0;
+	ssize_t n = hc_read_all(fd, buf, ANSWER_MAX - 1);
 
-	for (;;) {
-		ssize_t n = read(fd, buf + len, ANSWER_MAX - 1 - len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (!n)
-			break;
-		len += n;
-		if (len == ANSWER_MAX - 1)
-			return -EFBIG;
-	}
-	buf[len] = '\0';
+	if (n < 0)
+		return n;
+	if (n == ANSWER_MAX - 1)
+		return -EFBIG;
+	buf[n] = '\0';
 	return 0;
 }
 

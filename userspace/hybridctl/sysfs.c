@@ -43,8 +43,7 @@ static int open_regular(const char *root, const char *rel)
 	return fd;
 }
 
-/* Up to @size bytes; a file system may give them in pieces. */
-static ssize_t read_all(int fd, char *buf, size_t size)
+ssize_t hc_read_all(int fd, char *buf, size_t size)
 {
 	size_t len = 0;
 
@@ -77,7 +76,7 @@ static ssize_t read_file(const char *root, const char *rel, char *buf, size_t si
 	buf[0] = '\0';
 	if (fd < 0)
 		return fd;
-	len = read_all(fd, buf, size);
+	len = hc_read_all(fd, buf, size);
 	close(fd);
 	if (len == (ssize_t)size) {
 		if (head)

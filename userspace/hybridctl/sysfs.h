@@ -39,6 +39,13 @@ enum hc_tri {
 int hc_path(char *out, size_t size, const char *root, const char *rel);
 
 /**
+ * hc_read_all() - up to @size bytes from where @fd stands, however many pieces they come in
+ *
+ * Return: how many, less than @size only at the end; or a negative errno.
+ */
+ssize_t hc_read_all(int fd, char *buf, size_t size);
+
+/**
  * hc_read() - the text of a regular file
  * @buf: always NUL-terminated; bytes that do not print, except newline and tab, become '?'
  * @size: of @buf; a file that does not fit gives -EFBIG
