@@ -145,7 +145,6 @@ def run_group(name, todo, payload, report, files, logs):
         try:
             host = open_host(name, payload, logs)
             while todo:
-                where = todo[0]["name"]
                 for result in run_guest(host, todo[0], report, files[todo[0]["kernel_name"]]):
                     report.add(*result)
                 todo.pop(0)

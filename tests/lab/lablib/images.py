@@ -198,7 +198,8 @@ def initramfs(name, root_path, version, modules, init):
         if modules:
             os.makedirs(f"{tree}/lib/modules")
         for module in modules:
-            deps = run(["modprobe", "-C", "/dev/null", "-d", root_path, "-S", version, "--show-depends", module])
+            deps = run(["modprobe", "-C", "/dev/null", "-d", root_path, "-S", version,
+                        "--show-depends", module])
             for line in deps.splitlines():
                 words = line.split()
                 if words[0] != "insmod":

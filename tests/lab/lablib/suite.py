@@ -27,7 +27,8 @@ def make_modules(kernel, tree, target, *variables):
         ["unshare", "-m", "sh", "-ec",
          'mount --bind "$1" "$3/mnt"; mount --bind "$2" "$3/media"; root=$3; shift 3;'
          'exec chroot "$root" "$@"', "sh", tree, bind, root,
-         "make", "-s", "-j2", "-C", kdir, f"M=/mnt{target}", "W=1", "KCFLAGS=-Werror", *variables, "modules"])
+         "make", "-s", "-j2", "-C", kdir, f"M=/mnt{target}", "W=1",
+         "KCFLAGS=-Werror", *variables, "modules"])
 
 
 def source_tree(name):
@@ -75,7 +76,6 @@ def sync(source, target):
 def files(kernel):
     """Build the suite for a kernel: {path in /suite: source path}."""
     say(f"building the suite for {kernel}")
-    images.run(["make", "-s", "-C", f"{TOP}/userspace"])
     tree = source_tree(f"modules-{kernel}")
     make_modules(kernel, tree, "")
     result = {"hybrid.ko": f"{tree}/hybrid.ko",
@@ -100,6 +100,7 @@ class Payload:
     def __init__(self, name, files):
         """name: whose it is, so that a shell does not disturb a check;
         files: {kernel: {path in /suite: source path}}"""
+        images.run(["make", "-s", "-C", f"{TOP}/userspace"])     # files name its hybridctl
         self.tree = f"{BUILD}/payload-{name}"
         self.image = f"{BUILD}/payload-{name}.sqfs"
         images.remove(self.tree)
