@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * How long an idle CPU polls before it halts (pure). The why is in <hybrid/poll.h>.
+ *
+ * noinstr: called where RCU does not watch, so that nothing may trace it.
+ */
+#include <linux/compiler.h>
+#include <linux/minmax.h>
+#include <linux/string.h>
+
+#include <hybrid/poll.h>
+
+/* Old idle times fade by 1 / 2^this with each new one. */
+#define FADE_SHIFT	3
+
+static noinstr u32 step(const struct hybrid_poll *p, unsigned int i)
+{
+	return (u64)p->cost * i / HYBRID_POLL_STEPS;
+}
+
+static noinstr u64 paid(const struct hybrid_poll *p, u32 limit, u64 length)
+{
+	return length <= limit ? length : (u64)limit + p->cost;
+}
+
+void hybrid_poll_init(struct hybrid_poll *p, u32 cost)
+{
+	memset(p, 0, sizeof(*p));
+	p->cost = min_t(u32, cost, HYBRID_POLL_COST_MAX);
+	p->slack = (u64)p->cost * HYBRID_POLL_CREDIT;
+	p->patience = HYBRID_POLL_PROBE_MIN;
+}
+
+static noinstr u32 best(const struct hybrid_poll *p)
+{
+	unsigned int i, found = 0;
+
+	for (i = 1; i <= HYBRID_POLL_STEPS; i++)
+		if (p->loss[i] < p->loss[found])
+			found = i;
+	return step(p, found);
+}
+
+noinstr u32 hybrid_poll_limit(const struct hybrid_poll *p)
+{
+	u32 cost = p->cost;
+	u32 limit = p->probe ? 2 * cost : best(p);
+
+	if (!cost || hybrid_poll_overcommitted(p))
+		return 0;
+	if (p->slack >= cost)
+		return limit;
+	if (limit < cost - (u32)p->slack)
+		return cost - (u32)p->slack;
+	return min_t(u32, limit, cost + (u32)p->slack);
+}
+
+static noinstr void settle(struct hybrid_poll *p, u32 limit, u64 length)
+{
+	u64 due = paid(p, limit, length);
+
+	p->slack += 2 * min_t(u64, length, p->cost);
+	p->slack -= min_t(u64, p->slack, due);
+	p->slack = min_t(u64, p->slack, (u64)p->cost * HYBRID_POLL_SAVINGS);
+}
+
+static noinstr void probe_begin(struct hybrid_poll *p)
+{
+	p->longs = 0;
+	p->probe = HYBRID_POLL_PROBE_TIMES;
+	p->patience = min_t(u32, 2 * p->patience, HYBRID_POLL_PROBE_MAX);
+}
+
+static noinstr void schedule_probe(struct hybrid_poll *p, u32 limit, u64 length)
+{
+	if (length > limit)
+		p->probe = 0;
+	else if (p->probe)
+		p->probe--;
+
+	if (length <= p->cost) {
+		p->longs = 0;
+		p->patience = HYBRID_POLL_PROBE_MIN;
+	} else if (!p->probe && ++p->longs >= p->patience) {
+		probe_begin(p);
+	}
+}
+
+noinstr void hybrid_poll_learn(struct hybrid_poll *p, u32 limit, u64 length)
+{
+	unsigned int i;
+
+	/* Without its price, or with time that others stole, it says nothing. */
+	if (!p->cost || hybrid_poll_overcommitted(p))
+		return;
+	settle(p, limit, length);
+	schedule_probe(p, limit, length);
+	for (i = 0; i <= HYBRID_POLL_STEPS; i++) {
+		p->loss[i] -= p->loss[i] >> FADE_SHIFT;
+		p->loss[i] += paid(p, step(p, i), length);
+	}
+}
+
+noinstr void hybrid_poll_steal(struct hybrid_poll *p, u64 stolen, u64 window)
+{
+	u64 unit = window >> 7;
+
+	if (stolen > unit * HYBRID_POLL_STEAL_HIGH)
+		p->calm = HYBRID_POLL_STEAL_CALM;
+	else if (p->calm && stolen < unit * HYBRID_POLL_STEAL_LOW)
+		p->calm--;
+	else if (p->calm)
+		p->calm = HYBRID_POLL_STEAL_CALM;
+}
