@@ -19,7 +19,7 @@ static const u64 matters[] = {
 	F(APIC_ACCESS_VIRT), F(X2APIC_VIRT), F(X2APIC_ON), F(IRQ_REMAP), F(KVM_PV_IPI),
 	F(XEN_PV), F(XEN_PIRQS), F(KERNEL_PV), F(KERNEL_PV_EOI), F(KERNEL_XEN_UPCALL),
 	F(KERNEL_CPUIDLE), F(KERNEL_HALTPOLL), F(KERNEL_IDLE_POLL), F(HYPERV_APIC_MSRS),
-	F(HYPERV_IPI),
+	F(HYPERV_IPI), F(KERNEL_STEAL_TIME),
 };
 
 static u64 features_of_index(u32 index)
@@ -52,6 +52,9 @@ static const char *objection(enum hybrid_op op, const struct hybrid_decision *d,
 	    d->path != HYBRID_PATH_KERNEL)
 		return "a path of ours where nothing exits, or we do not know";
 
+	if ((d->path == HYBRID_PATH_POLL) != (d->why == HYBRID_WHY_SAVES))
+		return "path and reason disagree";
+
 	switch (d->why) {
 	case HYBRID_WHY_BARE_METAL:
 		return c->hv == HYBRID_HV_NONE && !cost->exit_ns ? NULL : "not bare metal";
@@ -83,6 +86,20 @@ static const char *objection(enum hybrid_op op, const struct hybrid_decision *d,
 		return op == HYBRID_OP_TIMER ? NULL : "not measured";
 	case HYBRID_WHY_NOT_BUILT:
 		return d->path == HYBRID_PATH_KERNEL ? NULL : "what is not built cannot be taken";
+	case HYBRID_WHY_NO_EXIT:
+		return op == HYBRID_OP_IDLE && !cost->exit_ns ? NULL : "it exits";
+	case HYBRID_WHY_NO_STEAL_TIME:
+		return op == HYBRID_OP_IDLE && !hybrid_has(c, HYBRID_F_KERNEL_STEAL_TIME) ?
+		       NULL : "steal time is known";
+	case HYBRID_WHY_OVERCOMMIT:
+		return "nobody looked";
+	case HYBRID_WHY_SAVES:
+		if (op != HYBRID_OP_IDLE || d->path != HYBRID_PATH_POLL)
+			return "no path that saves anything";
+		if (!cost->exit_ns)
+			return "nothing exits";
+		return c->features & (F(KERNEL_STEAL_TIME) | F(KERNEL_PV)) ?
+		       NULL : "overcommit would not be seen";
 	case HYBRID_WHY_OPERATOR:
 		return "nobody asked for it";
 	default:
@@ -162,6 +179,35 @@ static void operator_wins(struct kunit *test)
 	}
 }
 
+/* Who asks for polling gets it where only the steal time is unknown, and nowhere else. */
+static void poll_is_forced_only_where_safe(struct kunit *test)
+{
+	const struct hv_case *param = test->param_value;
+	struct hybrid_policy_params params = { .want[HYBRID_OP_IDLE] = HYBRID_WANT_POLL };
+	struct hybrid_caps c = {};
+	struct hybrid_policy p, automatic;
+	u32 index, cost;
+
+	c.hv = param->hv;
+	c.nr_cpus = 2;
+	for (cost = 0; cost < ARRAY_SIZE(costs); cost++)
+	for (index = 0; index < 1u << ARRAY_SIZE(matters); index++) {
+		const struct hybrid_decision *d = &p.op[HYBRID_OP_IDLE];
+		const struct hybrid_decision *a = &automatic.op[HYBRID_OP_IDLE];
+
+		c.features = features_of_index(index);
+		hybrid_policy_decide(&automatic, &c, &costs[cost], &all_auto);
+		hybrid_policy_decide(&p, &c, &costs[cost], &params);
+		if (a->why == HYBRID_WHY_NO_STEAL_TIME) {
+			KUNIT_ASSERT_EQ(test, d->path, HYBRID_PATH_POLL);
+			KUNIT_ASSERT_EQ(test, d->why, HYBRID_WHY_OPERATOR);
+		} else {
+			KUNIT_ASSERT_EQ(test, d->path, a->path);
+			KUNIT_ASSERT_EQ(test, d->why, a->why);
+		}
+	}
+}
+
 struct policy_case {
 	const char *name;
 	enum hybrid_hv hv;
@@ -185,40 +231,42 @@ static const struct policy_case examples[] = {
 	{ "TCG", HYBRID_HV_TCG, F(KERNEL_CPUIDLE), 2, 0, WHY_ALL(EMULATED) },
 	{ "Xen PV", HYBRID_HV_XEN, F(XEN_PV) | F(KERNEL_PV), 2, 1, WHY_ALL(XEN_PV) },
 	{ "KVM, Debian's kernel", HYBRID_HV_KVM,
-	  F(KERNEL_PV) | F(KVM_PV_EOI) | F(KERNEL_PV_EOI) | F(KVM_PV_IPI), 2, 1,
-	  WHY(KERNEL_PV, NOT_BUILT, NOT_BUILT, KERNEL_PV, NOT_BUILT, NOT_WORTH) },
+	  F(KERNEL_PV) | F(KVM_PV_EOI) | F(KERNEL_PV_EOI) | F(KVM_PV_IPI) | F(KERNEL_STEAL_TIME),
+	  2, 1, WHY(KERNEL_PV, NOT_BUILT, NOT_BUILT, KERNEL_PV, SAVES, NOT_WORTH) },
+	{ "KVM, but nothing exits", HYBRID_HV_KVM, F(KERNEL_PV) | F(KERNEL_STEAL_TIME), 2, 0,
+	  WHY(NOT_BUILT, NOT_BUILT, NOT_BUILT, NOT_BUILT, NO_EXIT, NOT_WORTH) },
 	{ "KVM, nopv", HYBRID_HV_KVM, F(KVM_PV_EOI) | F(KVM_PV_IPI), 2, 1,
-	  WHY(NOT_BUILT, NOT_BUILT, NOT_BUILT, NOT_BUILT, NOT_BUILT, NOT_WORTH) },
+	  WHY(NOT_BUILT, NOT_BUILT, NOT_BUILT, NOT_BUILT, NO_STEAL_TIME, NOT_WORTH) },
 	{ "KVM, nopv, one CPU", HYBRID_HV_KVM, F(KVM_PV_EOI) | F(KVM_PV_IPI), 1, 1,
-	  WHY(NOT_BUILT, NOT_BUILT, ONE_CPU, ONE_CPU, NOT_BUILT, NOT_WORTH) },
+	  WHY(NOT_BUILT, NOT_BUILT, ONE_CPU, ONE_CPU, NO_STEAL_TIME, NOT_WORTH) },
 	{ "KVM with haltpoll", HYBRID_HV_KVM,
 	  F(KERNEL_PV) | F(KERNEL_CPUIDLE) | F(KERNEL_HALTPOLL), 2, 1,
 	  WHY(NOT_BUILT, NOT_BUILT, NOT_BUILT, NOT_BUILT, KERNEL_IDLE, NOT_WORTH) },
 	{ "KVM, nopv, measured: the LAPIC does not exit", HYBRID_HV_KVM, 0, 2, 2,
-	  WHY(APIC_VIRT, NOT_BUILT, NOT_BUILT, APIC_VIRT, NOT_BUILT, NOT_WORTH) },
+	  WHY(APIC_VIRT, NOT_BUILT, NOT_BUILT, APIC_VIRT, NO_STEAL_TIME, NOT_WORTH) },
 	{ "Xen on AMD, PVHVM kernel", HYBRID_HV_XEN, F(KERNEL_PV) | F(KERNEL_XEN_UPCALL), 2, 1,
-	  WHY(NOT_BUILT, NOT_BUILT, NOT_BUILT, KERNEL_PV, NOT_BUILT, KERNEL_PV) },
+	  WHY(NOT_BUILT, NOT_BUILT, NOT_BUILT, KERNEL_PV, SAVES, KERNEL_PV) },
 	{ "Xen with hvm_pirq, callback vector", HYBRID_HV_XEN, F(KERNEL_PV) | F(XEN_PIRQS), 2, 1,
-	  WHY(KERNEL_PV, KERNEL_PV, KERNEL_PV, KERNEL_PV, NOT_BUILT, KERNEL_PV) },
+	  WHY(KERNEL_PV, KERNEL_PV, KERNEL_PV, KERNEL_PV, SAVES, KERNEL_PV) },
 	{ "Xen on APICv, x2APIC", HYBRID_HV_XEN,
 	  F(KERNEL_PV) | F(KERNEL_XEN_UPCALL) | F(X2APIC_VIRT) | F(APIC_ACCESS_VIRT) |
 	  F(X2APIC_ON) | F(XEN_PIRQS), 2, 2,
-	  WHY(APIC_VIRT, APIC_VIRT, NOT_BUILT, KERNEL_PV, NOT_BUILT, KERNEL_PV) },
+	  WHY(APIC_VIRT, APIC_VIRT, NOT_BUILT, KERNEL_PV, SAVES, KERNEL_PV) },
 	{ "Xen that claims APICv, measured to exit", HYBRID_HV_XEN,
 	  F(KERNEL_PV) | F(KERNEL_XEN_UPCALL) | F(X2APIC_VIRT) | F(X2APIC_ON), 2, 1,
-	  WHY(NOT_BUILT, NOT_BUILT, NOT_BUILT, KERNEL_PV, NOT_BUILT, KERNEL_PV) },
+	  WHY(NOT_BUILT, NOT_BUILT, NOT_BUILT, KERNEL_PV, SAVES, KERNEL_PV) },
 	{ "Hyper-V, Debian's kernel", HYBRID_HV_HYPERV,
 	  F(KERNEL_PV) | F(HYPERV_APIC_MSRS) | F(HYPERV_IPI), 2, 1,
-	  WHY(KERNEL_PV, NOT_BUILT, NOT_BUILT, KERNEL_PV, NOT_BUILT, NOT_WORTH) },
+	  WHY(KERNEL_PV, NOT_BUILT, NOT_BUILT, KERNEL_PV, NO_STEAL_TIME, NOT_WORTH) },
 	{ "Hyper-V, nopv", HYBRID_HV_HYPERV, F(HYPERV_APIC_MSRS) | F(HYPERV_IPI), 2, 1,
-	  WHY(NOT_BUILT, NOT_BUILT, NOT_BUILT, NOT_BUILT, NOT_BUILT, NOT_WORTH) },
+	  WHY(NOT_BUILT, NOT_BUILT, NOT_BUILT, NOT_BUILT, NO_STEAL_TIME, NOT_WORTH) },
 	{ "Xen, nopv", HYBRID_HV_XEN, F(XEN_PIRQS), 2, 1,
-	  WHY(NOT_BUILT, NOT_BUILT, NOT_BUILT, NOT_BUILT, NOT_BUILT, NOT_WORTH) },
+	  WHY(NOT_BUILT, NOT_BUILT, NOT_BUILT, NOT_BUILT, NO_STEAL_TIME, NOT_WORTH) },
 	{ "x2APIC on, only the other mode virtualised", HYBRID_HV_KVM,
 	  F(X2APIC_ON) | F(APIC_ACCESS_VIRT), 2, 1,
-	  WHY(NOT_BUILT, NOT_BUILT, NOT_BUILT, NOT_BUILT, NOT_BUILT, NOT_WORTH) },
+	  WHY(NOT_BUILT, NOT_BUILT, NOT_BUILT, NOT_BUILT, NO_STEAL_TIME, NOT_WORTH) },
 	{ "interrupt remapping", HYBRID_HV_KVM, F(IRQ_REMAP), 2, 1,
-	  WHY(NOT_BUILT, NOT_BUILT, IRQ_REMAP, NOT_BUILT, NOT_BUILT, NOT_WORTH) },
+	  WHY(NOT_BUILT, NOT_BUILT, IRQ_REMAP, NOT_BUILT, NO_STEAL_TIME, NOT_WORTH) },
 };
 
 static void example_desc(const struct policy_case *c, char *desc)
@@ -240,7 +288,8 @@ static void decides(struct kunit *test)
 	c.nr_cpus = example->nr_cpus;
 	hybrid_policy_decide(&p, &c, &costs[example->cost], &all_auto);
 	for (op = 0; op < HYBRID_OP_NR; op++) {
-		KUNIT_EXPECT_EQ(test, p.op[op].path, HYBRID_PATH_KERNEL);
+		KUNIT_EXPECT_EQ(test, p.op[op].path, example->why[op] == HYBRID_WHY_SAVES ?
+				HYBRID_PATH_POLL : HYBRID_PATH_KERNEL);
 		KUNIT_EXPECT_STREQ_MSG(test, hybrid_reason_name(p.op[op].why),
 				       hybrid_reason_name(example->why[op]),
 				       "%s", hybrid_op_name(op));
@@ -329,6 +378,7 @@ struct word_case {
 	const char *word;
 	int ret;
 	enum hybrid_want want;
+	enum hybrid_op op;		/* EOI, unless said otherwise */
 };
 
 static const struct word_case words[] = {
@@ -347,7 +397,10 @@ static const struct word_case words[] = {
 	{ "space after", "auto ", -EINVAL },
 	{ "upper case", "AUTO", -EINVAL },
 	{ "number", "1", -EINVAL },
-	{ "a path that is not built", "poll", -EINVAL },
+	{ "another operation's path", "poll", -EINVAL },
+	{ "poll", "poll", 0, HYBRID_WANT_POLL, HYBRID_OP_IDLE },
+	{ "poll, newline", "poll\n", 0, HYBRID_WANT_POLL, HYBRID_OP_IDLE },
+	{ "poll, more after it", "polls", -EINVAL, 0, HYBRID_OP_IDLE },
 	{ "carriage return", "auto\r\n", -EINVAL },
 	{ "eighth bit", "\xff\xfe", -EINVAL },
 };
@@ -364,7 +417,7 @@ static void parses(struct kunit *test)
 	const struct word_case *c = test->param_value;
 	enum hybrid_want want = HYBRID_WANT_NR;
 
-	KUNIT_EXPECT_EQ(test, hybrid_policy_parse(c->word, &want), c->ret);
+	KUNIT_EXPECT_EQ(test, hybrid_policy_parse(c->op, c->word, &want), c->ret);
 	KUNIT_EXPECT_EQ(test, want, c->ret ? HYBRID_WANT_NR : c->want);
 }
 
@@ -372,6 +425,7 @@ static struct kunit_case hybrid_policy_cases[] = {
 	KUNIT_CASE_PARAM(decides, examples_gen_params),
 	KUNIT_CASE_PARAM(decides_everything, hvs_gen_params),
 	KUNIT_CASE_PARAM(operator_wins, hvs_gen_params),
+	KUNIT_CASE_PARAM(poll_is_forced_only_where_safe, hvs_gen_params),
 	KUNIT_CASE(reasons_have_words),
 	KUNIT_CASE_PARAM(policy_names_are_unique, names_gen_params),
 	KUNIT_CASE_PARAM(parses, words_gen_params),

@@ -18,12 +18,40 @@ u64 hybrid_count_sum(enum hybrid_op op, enum hybrid_count what);
 
 /* params.c */
 void hybrid_params_get(struct hybrid_policy_params *out);
+unsigned int hybrid_params_idle_percent(void);
 
 /* platform.c */
 void hybrid_platform_snapshot(struct hybrid_snapshot *s);
 
 /* cost.c */
 void hybrid_cost_measure(struct hybrid_cost *cost, const struct hybrid_caps *caps);
+
+/* idle.c */
+struct cpuidle_driver;
+
+/* Sums over all CPUs since load; POLLED is in nanoseconds. */
+enum hybrid_idle_count {
+	HYBRID_IDLE_ENTRIES,	/* sleeps, each woken up by whatever interrupt */
+	HYBRID_IDLE_WON,	/* polled, and did not halt */
+	HYBRID_IDLE_LOST,	/* polled in vain */
+	HYBRID_IDLE_POLLED,
+	HYBRID_IDLE_HALTS,
+	HYBRID_IDLE_IPIS,	/* won without any interrupt: an IPI was not sent */
+	HYBRID_IDLE_NR
+};
+
+/*
+ * Follows the decision on idle; @percent scales what a halt is taken to cost. Serialised by
+ * the caller, as is hybrid_idle_stop(). May sleep.
+ */
+int hybrid_idle_apply(const struct hybrid_state *s, unsigned int percent);
+void hybrid_idle_stop(void);
+bool hybrid_idle_ours(const struct cpuidle_driver *drv);
+/* True while any CPU does not poll as the host steals time from it. */
+bool hybrid_idle_overcommitted(void);
+u64 hybrid_idle_count(enum hybrid_idle_count what);
+/* Nanoseconds that halting and being woken up cost; at least 2 * @exit_ns. May sleep. */
+u32 hybrid_idle_measure(u32 exit_ns);
 
 /* sysfs.c */
 int hybrid_sysfs_create(void);

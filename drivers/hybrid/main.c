@@ -44,6 +44,11 @@ static void decide(struct hybrid_state *s)
 
 	hybrid_params_get(&params);
 	hybrid_policy_decide(&s->policy, &s->caps, &s->cost, &params);
+	/* Somebody may have come before us since the snapshot, or cpuidle is switched off. */
+	if (hybrid_idle_apply(s, hybrid_params_idle_percent()))
+		s->policy.op[HYBRID_OP_IDLE] = (struct hybrid_decision) {
+			HYBRID_PATH_KERNEL, HYBRID_WHY_KERNEL_IDLE
+		};
 	for (op = 0; op < HYBRID_OP_NR; op++)
 		trace_hybrid_decide(op, &s->policy.op[op]);
 }
@@ -60,6 +65,7 @@ static void measure(struct published *p)
 	if (s->level.exits)
 		s->cost.exit_ns = s->cost.ns[HYBRID_PROBE_CPUID] -
 				  s->cost.ns[HYBRID_PROBE_REFERENCE];
+	s->cost.halt_ns = hybrid_idle_measure(s->cost.exit_ns);
 }
 
 static struct published *current_locked(void)
@@ -123,6 +129,7 @@ static void retract(void)
 	mutex_lock(&state_mutex);
 	old = current_locked();
 	RCU_INIT_POINTER(published, NULL);
+	hybrid_idle_stop();
 	mutex_unlock(&state_mutex);
 	/* Its users, modules and files, are gone; grace periods of older ones may still run. */
 	kfree(old);
@@ -133,6 +140,11 @@ void hybrid_state_get(struct hybrid_state *out)
 	rcu_read_lock();
 	*out = rcu_dereference(published)->state;
 	rcu_read_unlock();
+	/* This one comes and goes by itself. */
+	if (out->policy.op[HYBRID_OP_IDLE].path == HYBRID_PATH_POLL && hybrid_idle_overcommitted())
+		out->policy.op[HYBRID_OP_IDLE] = (struct hybrid_decision) {
+			HYBRID_PATH_KERNEL, HYBRID_WHY_OVERCOMMIT
+		};
 }
 EXPORT_SYMBOL_GPL(hybrid_state_get);
 
@@ -177,6 +189,12 @@ u64 hybrid_count_sum(enum hybrid_op op, enum hybrid_count what)
 	u64 sum = 0;
 	int cpu;
 
+	/* It counts for itself, in more detail. */
+	if (op == HYBRID_OP_IDLE)
+		return hybrid_idle_count(what == HYBRID_COUNT_DONE ? HYBRID_IDLE_HALTS :
+					 what == HYBRID_COUNT_AVOIDED ? HYBRID_IDLE_WON :
+					 HYBRID_IDLE_LOST);
+
 	for_each_possible_cpu(cpu)
 		sum += per_cpu(counters, cpu).n[op][what];
 	return sum;
@@ -194,9 +212,11 @@ static void __init announce(void)
 		strscpy(exits, "exits could not be measured", sizeof(exits));
 	else if (s.caps.hv != HYBRID_HV_NONE && s.caps.hv != HYBRID_HV_TCG)
 		strscpy(exits, "CPUID does not exit", sizeof(exits));
-	pr_info("hypervisor %s, nesting level %u (confidence %s), %s; every operation keeps the kernel's path\n",
+	pr_info("hypervisor %s, nesting level %u (confidence %s), %s; idle: %s (%s), the rest is left to the kernel\n",
 		hybrid_hv_name(s.caps.hv), s.level.level,
-		hybrid_confidence_name(s.level.confidence), exits);
+		hybrid_confidence_name(s.level.confidence), exits,
+		hybrid_path_name(s.policy.op[HYBRID_OP_IDLE].path),
+		hybrid_reason_name(s.policy.op[HYBRID_OP_IDLE].why));
 }
 
 static int __init hybrid_init(void)

@@ -21,15 +21,16 @@ static int want_set(const char *val, const struct kernel_param *kp)
 	enum hybrid_want parsed;
 	int err;
 
-	err = hybrid_policy_parse(val, &parsed);
+	err = hybrid_policy_parse(w - want, val, &parsed);
 	if (err) {
 		size_t len = strlen(val);
 
 		if (len && val[len - 1] == '\n')
 			len--;
 		/* Who knows what it holds: shorten it, escape what does not print. */
-		pr_err("%s=\"%*pE\" is not one of: auto, kernel\n", kp->name,
-		       (int)min_t(size_t, len, 32), val);
+		pr_err("%s=\"%*pE\" is not one of: auto, %skernel\n", kp->name,
+		       (int)min_t(size_t, len, 32), val,
+		       w == &want[HYBRID_OP_IDLE] ? "poll, " : "");
 		return err;
 	}
 
@@ -52,6 +53,33 @@ static const struct kernel_param_ops want_ops = {
 	.get = want_get,
 };
 
+#define PERCENT_MAX	10000
+static unsigned int idle_poll_percent = 100;
+
+static int percent_set(const char *val, const struct kernel_param *kp)
+{
+	unsigned int before = idle_poll_percent;
+	int err;
+
+	err = param_set_uint_minmax(val, kp, 0, PERCENT_MAX);
+	if (err)
+		return err;
+	err = hybrid_redecide();
+	if (err)
+		WRITE_ONCE(idle_poll_percent, before);
+	return err;
+}
+
+static const struct kernel_param_ops percent_ops = {
+	.set = percent_set,
+	.get = param_get_uint,
+};
+
+unsigned int hybrid_params_idle_percent(void)
+{
+	return READ_ONCE(idle_poll_percent);
+}
+
 void hybrid_params_get(struct hybrid_policy_params *out)
 {
 	unsigned int op;
@@ -69,6 +97,8 @@ MODULE_PARM_DESC(msi_affinity, "Moving MSIs between CPUs: auto (default) or kern
 module_param_cb(ipi, &want_ops, &want[HYBRID_OP_IPI], 0644);
 MODULE_PARM_DESC(ipi, "Interrupts between CPUs: auto (default) or kernel");
 module_param_cb(idle, &want_ops, &want[HYBRID_OP_IDLE], 0644);
-MODULE_PARM_DESC(idle, "Idle CPUs: auto (default) or kernel");
+MODULE_PARM_DESC(idle, "Idle CPUs: auto (default), poll (wherever it is safe) or kernel");
 module_param_cb(timer, &want_ops, &want[HYBRID_OP_TIMER], 0644);
 MODULE_PARM_DESC(timer, "Clock events: auto (default) or kernel");
+module_param_cb(idle_poll_percent, &percent_ops, &idle_poll_percent, 0644);
+MODULE_PARM_DESC(idle_poll_percent, "What a halt is taken to cost, in percent of what was measured: 0 (never poll) to 10000, default 100");

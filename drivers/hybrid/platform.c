@@ -99,6 +99,8 @@ static u32 idle_facts(void)
 	/* A driver's module goes away only after an RCU grace period. */
 	preempt_disable();
 	drv = cpuidle_get_driver();
+	if (hybrid_idle_ours(drv))
+		drv = NULL;
 	if (drv)
 		facts |= BIT(HYBRID_KERNEL_CPUIDLE);
 	if (drv && !strcmp(drv->name, "haltpoll"))

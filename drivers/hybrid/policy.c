@@ -17,11 +17,13 @@ static const char *const op_names[] = {
 
 static const char *const path_names[] = {
 	[HYBRID_PATH_KERNEL]	= "kernel",
+	[HYBRID_PATH_POLL]	= "poll",
 };
 
 static const char *const want_names[] = {
 	[HYBRID_WANT_AUTO]	= "auto",
 	[HYBRID_WANT_KERNEL]	= "kernel",
+	[HYBRID_WANT_POLL]	= "poll",
 };
 
 static const char *const reason_names[] = {
@@ -36,6 +38,10 @@ static const char *const reason_names[] = {
 	[HYBRID_WHY_KERNEL_IDLE]	= "kernel-idle",
 	[HYBRID_WHY_NOT_WORTH]		= "not-worth-it",
 	[HYBRID_WHY_NOT_BUILT]		= "not-built",
+	[HYBRID_WHY_NO_EXIT]		= "no-exit",
+	[HYBRID_WHY_NO_STEAL_TIME]	= "no-steal-time",
+	[HYBRID_WHY_OVERCOMMIT]		= "overcommit",
+	[HYBRID_WHY_SAVES]		= "saves-exits",
 	[HYBRID_WHY_OPERATOR]		= "operator",
 };
 
@@ -64,7 +70,15 @@ static const char *const texts[HYBRID_WHY_NR] = {
 	[HYBRID_WHY_NOT_BUILT] =
 		"Exits may be saved here, but this version has no code for it.",
 	[HYBRID_WHY_OPERATOR] =
-		"The module parameter of this name says kernel.",
+		"The module parameter of this name says so.",
+	[HYBRID_WHY_NO_EXIT] =
+		"No exit was measured here, so there is nothing to save.",
+	[HYBRID_WHY_NO_STEAL_TIME] =
+		"The kernel does not account for the time that the host takes away, so an overcommitted host could not be seen.",
+	[HYBRID_WHY_OVERCOMMIT] =
+		"The host takes processor time away from this guest; it will be tried again when that has stopped.",
+	[HYBRID_WHY_SAVES] =
+		"This saves exits.",
 };
 
 /* ... and where there is more to say on one of them. */
@@ -108,8 +122,12 @@ static const char *const op_texts[HYBRID_OP_NR][HYBRID_WHY_NR] = {
 	[HYBRID_OP_IDLE] = {
 		[HYBRID_WHY_KERNEL_IDLE] =
 			"Another cpuidle driver, the kernel's haltpoll or idle=poll is active and stays in charge.",
-		[HYBRID_WHY_NOT_BUILT] =
-			"Each short sleep exits (HLT), and waking it may exit again (IPI); polling for as long as an exit costs would avoid both, but this version has no code for it.",
+		[HYBRID_WHY_NO_STEAL_TIME] =
+			"The kernel does not account for the time that the host takes away, so polling could not be stopped on an overcommitted host; idle=poll does it nevertheless.",
+		[HYBRID_WHY_OVERCOMMIT] =
+			"The host takes processor time away from this guest (steal time), so some CPUs do not poll until that has stopped for a few seconds.",
+		[HYBRID_WHY_SAVES] =
+			"Short sleeps need neither HLT nor a wake-up IPI: idle CPUs poll, at most for about as long as halting costs and only while it pays.",
 	},
 	[HYBRID_OP_TIMER] = {
 		[HYBRID_WHY_KERNEL_PV] =
@@ -198,12 +216,20 @@ static enum hybrid_reason why_ipi(const struct hybrid_caps *c, const struct hybr
 	return HYBRID_WHY_NOT_BUILT;
 }
 
-static enum hybrid_reason why_idle(const struct hybrid_caps *c)
+/* Xen's guest code has a steal clock of its own. */
+static bool steal_time_known(const struct hybrid_caps *c)
+{
+	return hybrid_has(c, HYBRID_F_KERNEL_STEAL_TIME) || kernel_on_xen(c);
+}
+
+static enum hybrid_reason why_idle(const struct hybrid_caps *c, const struct hybrid_cost *cost)
 {
 	if (hybrid_has(c, HYBRID_F_KERNEL_CPUIDLE) || hybrid_has(c, HYBRID_F_KERNEL_HALTPOLL) ||
 	    hybrid_has(c, HYBRID_F_KERNEL_IDLE_POLL))
 		return HYBRID_WHY_KERNEL_IDLE;
-	return HYBRID_WHY_NOT_BUILT;
+	if (!cost->exit_ns)
+		return HYBRID_WHY_NO_EXIT;
+	return steal_time_known(c) ? HYBRID_WHY_SAVES : HYBRID_WHY_NO_STEAL_TIME;
 }
 
 static enum hybrid_reason why(enum hybrid_op op, const struct hybrid_caps *c,
@@ -229,7 +255,7 @@ static enum hybrid_reason why(enum hybrid_op op, const struct hybrid_caps *c,
 	case HYBRID_OP_IPI:
 		return why_ipi(c, cost);
 	case HYBRID_OP_IDLE:
-		return why_idle(c);
+		return why_idle(c, cost);
 	case HYBRID_OP_TIMER:
 		return kernel_on_xen(c) ? HYBRID_WHY_KERNEL_PV : HYBRID_WHY_NOT_WORTH;
 	default:
@@ -244,19 +270,30 @@ void hybrid_policy_decide(struct hybrid_policy *p, const struct hybrid_caps *cap
 	unsigned int op;
 
 	for (op = 0; op < HYBRID_OP_NR; op++) {
-		p->op[op].path = HYBRID_PATH_KERNEL;
-		p->op[op].why = params->want[op] == HYBRID_WANT_KERNEL ?
-				HYBRID_WHY_OPERATOR : why(op, caps, cost);
+		struct hybrid_decision *d = &p->op[op];
+
+		d->why = why(op, caps, cost);
+		/* What would be unsafe, or save nothing, cannot be asked for. */
+		if (params->want[op] == HYBRID_WANT_KERNEL ||
+		    (params->want[op] == HYBRID_WANT_POLL && d->why == HYBRID_WHY_NO_STEAL_TIME))
+			d->why = HYBRID_WHY_OPERATOR;
+
+		d->path = HYBRID_PATH_KERNEL;
+		if (d->why == HYBRID_WHY_SAVES ||
+		    (d->why == HYBRID_WHY_OPERATOR && params->want[op] == HYBRID_WANT_POLL))
+			d->path = HYBRID_PATH_POLL;
 	}
 }
 
-int hybrid_policy_parse(const char *word, enum hybrid_want *want)
+int hybrid_policy_parse(enum hybrid_op op, const char *word, enum hybrid_want *want)
 {
 	unsigned int i;
 
 	for (i = 0; i < HYBRID_WANT_NR; i++) {
 		size_t n = strlen(want_names[i]);
 
+		if (i == HYBRID_WANT_POLL && op != HYBRID_OP_IDLE)
+			continue;
 		if (strncmp(word, want_names[i], n))
 			continue;
 		if (word[n] == '\n')

@@ -152,7 +152,13 @@ STATE_ATTR(msr_ns, "msr_ns", probe_show, HYBRID_PROBE_MSR);
 STATE_ATTR(pio_ns, "pio_ns", probe_show, HYBRID_PROBE_PIO);
 STATE_ATTR(mmio_ns, "mmio_ns", probe_show, HYBRID_PROBE_MMIO);
 STATE_ATTR(lapic_ns, "lapic_ns", probe_show, HYBRID_PROBE_LAPIC);
+static ssize_t halt_ns_show(const struct hybrid_state *s, unsigned int arg, char *buf)
+{
+	return sysfs_emit(buf, "%u\n", s->cost.halt_ns);
+}
+
 STATE_ATTR(exit_ns, "exit_ns", exit_ns_show, 0);
+STATE_ATTR(halt_ns, "halt_ns", halt_ns_show, 0);
 
 static struct attribute *cost_attrs[] = {
 	&reference_ns.attr.attr,
@@ -162,6 +168,7 @@ static struct attribute *cost_attrs[] = {
 	&mmio_ns.attr.attr,
 	&lapic_ns.attr.attr,
 	&exit_ns.attr.attr,
+	&halt_ns.attr.attr,
 	NULL
 };
 
@@ -202,7 +209,23 @@ static ssize_t spurious_show(const struct hybrid_state *s, unsigned int op, char
 	return sysfs_emit(buf, "%llu\n", hybrid_count_sum(op, HYBRID_COUNT_SPURIOUS));
 }
 
-#define OP_GROUP(_op, id)								\
+static ssize_t idle_count_show(const struct hybrid_state *s, unsigned int what, char *buf)
+{
+	return sysfs_emit(buf, "%llu\n", hybrid_idle_count(what));
+}
+
+STATE_ATTR(idle_entries, "entries", idle_count_show, HYBRID_IDLE_ENTRIES);
+STATE_ATTR(idle_polls_won, "polls_won", idle_count_show, HYBRID_IDLE_WON);
+STATE_ATTR(idle_polls_lost, "polls_lost", idle_count_show, HYBRID_IDLE_LOST);
+STATE_ATTR(idle_polled_ns, "polled_ns", idle_count_show, HYBRID_IDLE_POLLED);
+STATE_ATTR(idle_halts, "halts", idle_count_show, HYBRID_IDLE_HALTS);
+STATE_ATTR(idle_ipis_avoided, "ipis_avoided", idle_count_show, HYBRID_IDLE_IPIS);
+
+#define IDLE_ATTRS									\
+	&idle_entries.attr.attr, &idle_polls_won.attr.attr, &idle_polls_lost.attr.attr,	\
+	&idle_polled_ns.attr.attr, &idle_halts.attr.attr, &idle_ipis_avoided.attr.attr,
+
+#define OP_GROUP(_op, id, more)								\
 	STATE_ATTR(_op##_path, "path", path_show, id);					\
 	STATE_ATTR(_op##_reason, "reason", reason_show, id);				\
 	STATE_ATTR(_op##_detail, "detail", detail_show, id);				\
@@ -216,6 +239,7 @@ static ssize_t spurious_show(const struct hybrid_state *s, unsigned int op, char
 		&_op##_done.attr.attr,							\
 		&_op##_avoided.attr.attr,						\
 		&_op##_spurious.attr.attr,						\
+		more									\
 		NULL									\
 	};										\
 	static const struct attribute_group _op##_group = {				\
@@ -223,12 +247,12 @@ static ssize_t spurious_show(const struct hybrid_state *s, unsigned int op, char
 		.attrs = _op##_attrs,							\
 	}
 
-OP_GROUP(eoi, HYBRID_OP_EOI);
-OP_GROUP(msi_mask, HYBRID_OP_MSI_MASK);
-OP_GROUP(msi_affinity, HYBRID_OP_MSI_AFFINITY);
-OP_GROUP(ipi, HYBRID_OP_IPI);
-OP_GROUP(idle, HYBRID_OP_IDLE);
-OP_GROUP(timer, HYBRID_OP_TIMER);
+OP_GROUP(eoi, HYBRID_OP_EOI,);
+OP_GROUP(msi_mask, HYBRID_OP_MSI_MASK,);
+OP_GROUP(msi_affinity, HYBRID_OP_MSI_AFFINITY,);
+OP_GROUP(ipi, HYBRID_OP_IPI,);
+OP_GROUP(idle, HYBRID_OP_IDLE, IDLE_ATTRS);
+OP_GROUP(timer, HYBRID_OP_TIMER,);
 
 /* refresh */
 

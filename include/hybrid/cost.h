@@ -21,11 +21,14 @@ enum hybrid_probe {
  * @rounds: how many rounds the minimum was taken over
  * @exit_ns: what one exit costs: CPUID less the reference; 0 where nothing exits or
  *	nothing was measured
+ * @halt_ns: what halting and being woken up by another CPU costs, at least two exits; 0 where
+ *	@exit_ns is 0
  */
 struct hybrid_cost {
 	u32 ns[HYBRID_PROBE_NR];
 	u32 rounds[HYBRID_PROBE_NR];
 	u32 exit_ns;
+	u32 halt_ns;
 };
 
 enum hybrid_confidence {

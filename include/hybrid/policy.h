@@ -15,9 +15,10 @@ enum hybrid_op {
 	HYBRID_OP_NR
 };
 
-/* Later issues add poll (idle), evtchn, lazy, hypercall, pv-eoi: each with its code. */
+/* Later issues add evtchn, lazy, hypercall, pv-eoi: each with its code. */
 enum hybrid_path {
 	HYBRID_PATH_KERNEL,	/* what the kernel does without us */
+	HYBRID_PATH_POLL,	/* idle: poll for as long as halting costs, then halt */
 	HYBRID_PATH_NR
 };
 
@@ -34,6 +35,10 @@ enum hybrid_reason {
 	HYBRID_WHY_KERNEL_IDLE,		/* a cpuidle driver, haltpoll or idle=poll is active */
 	HYBRID_WHY_NOT_WORTH,		/* measured: too little to gain */
 	HYBRID_WHY_NOT_BUILT,		/* an exit could be saved, we have no code for it */
+	HYBRID_WHY_NO_EXIT,		/* it does not exit here, or that was not measured */
+	HYBRID_WHY_NO_STEAL_TIME,	/* nobody would tell us that the host is overcommitted */
+	HYBRID_WHY_OVERCOMMIT,		/* the host has no processor time to spare */
+	HYBRID_WHY_SAVES,		/* our path saves exits */
 	HYBRID_WHY_OPERATOR,		/* a module parameter says so */
 	HYBRID_WHY_NR
 };
@@ -42,6 +47,7 @@ enum hybrid_reason {
 enum hybrid_want {
 	HYBRID_WANT_AUTO,
 	HYBRID_WANT_KERNEL,
+	HYBRID_WANT_POLL,		/* idle only */
 	HYBRID_WANT_NR
 };
 
@@ -64,12 +70,13 @@ void hybrid_policy_decide(struct hybrid_policy *p, const struct hybrid_caps *cap
 
 /**
  * hybrid_policy_parse() - read one operation's parameter
- * @word: "auto" or a path name; one trailing newline is allowed
+ * @op: whose
+ * @word: "auto" or the name of a path that @op has; one trailing newline is allowed
  * @want: set on success only
  *
  * Return: 0, or -EINVAL for anything else.
  */
-int hybrid_policy_parse(const char *word, enum hybrid_want *want);
+int hybrid_policy_parse(enum hybrid_op op, const char *word, enum hybrid_want *want);
 
 const char *hybrid_op_name(enum hybrid_op op);
 const char *hybrid_path_name(enum hybrid_path path);

@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Idle CPUs poll for a moment, so that short sleeps need no exits: a cpuidle driver.
+ *
+ * One state that polls, then halts, rather than one for each: the menu governor (all that
+ * 6.1 has) takes a polling state only if a timer is about to expire, and stops the tick
+ * before a single state just as the kernel does without any cpuidle driver. How long to poll
+ * is the pure part (poll.c).
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cpu.h>
+#include <linux/cpuidle.h>
+#include <linux/cpumask.h>
+#include <linux/delay.h>
+#include <linux/kernel_stat.h>
+#include <linux/kvm_para.h>
+#include <linux/math64.h>
+#include <linux/minmax.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/reboot.h>
+#include <linux/sched.h>
+#include <linux/sched/idle.h>
+#include <linux/smp.h>
+#include <linux/sort.h>
+#include <linux/stop_machine.h>
+#include <linux/time64.h>
+
+#include <asm/msr.h>
+#include <asm/tsc.h>
+
+#include <hybrid/poll.h>
+
+#include "../../compat/idle.h"
+#include "internal.h"
+
+/* All times are in TSC cycles: reading it does not exit. */
+struct sleeper {
+	struct cpuidle_device dev;
+	struct hybrid_poll poll;
+	bool polled;		/* in vain, and has not halted yet: */
+	u32 limit;		/* ... for how long, */
+	u64 start;		/* ... since when, */
+	unsigned long sleep;	/* ... and in which sleep */
+	u64 window_start;
+	u64 window_steal;
+	u64 window_won;
+	u64 host_polls;		/* what the host's poll control was */
+	bool host_poll_off;	/* ... and we have switched it off */
+	u64 count[HYBRID_IDLE_NR];
+};
+
+static DEFINE_PER_CPU(struct sleeper, sleepers);
+
+static bool registered;		/* under hybrid's state mutex */
+static bool have_poll_control;
+static enum cpuhp_state hotplug;
+static u32 halt_cost;		/* what the CPUs' algorithms are set up with */
+static bool paused;		/* while halts are measured */
+
+/* Changes each time the idle task is switched away from: a new sleep has begun. */
+static __always_inline unsigned long this_sleep(void)
+{
+	return current->nvcsw + current->nivcsw;
+}
+
+/* Interrupts of this CPU, of all kinds that can wake a task up. */
+static __always_inline unsigned long interrupts_seen(void)
+{
+	unsigned long n = this_cpu_read(kstat.irqs_sum);
+
+	n += this_cpu_read(irq_stat.apic_timer_irqs);
+	n += this_cpu_read(irq_stat.x86_platform_ipis);
+	n += this_cpu_read(irq_stat.apic_irq_work_irqs);
+#ifdef CONFIG_SMP
+	n += this_cpu_read(irq_stat.irq_resched_count);
+	n += this_cpu_read(irq_stat.irq_call_count);
+#endif
+#ifdef CONFIG_X86_HV_CALLBACK_VECTOR
+	n += this_cpu_read(irq_stat.irq_hv_callback_count);
+#endif
+	return n;
+}
+
+static noinstr void won(struct sleeper *c, u32 limit, u64 length)
+{
+	c->count[HYBRID_IDLE_WON]++;
+	c->window_won++;
+	hybrid_poll_learn(&c->poll, limit, min_t(u64, length, limit));
+}
+
+static __always_inline void host_poll_set(struct sleeper *c, bool off)
+{
+	/* The host's polling on top of ours would be for nothing; without ours, it may help. */
+	__wrmsr(MSR_KVM_POLL_CONTROL, off ? 0 : (u32)c->host_polls, 0);
+	c->host_poll_off = off;
+}
+
+/* About once a second; on a CPU that is never idle, there is nothing to decide. */
+static noinstr void judge_window(struct sleeper *c, u64 now)
+{
+	u64 steal = __this_cpu_read(kernel_cpustat.cpustat[CPUTIME_STEAL]);
+	/* Bounded, as the TSC may have jumped back and the quotient has to fit. */
+	u64 cycles = min_t(u64, now - c->window_start, 1ull << 50);
+	u64 ns = mul_u64_u32_div(cycles, USEC_PER_SEC, tsc_khz);
+	bool off = c->window_won && !hybrid_poll_overcommitted(&c->poll);
+
+	hybrid_poll_steal(&c->poll, steal - c->window_steal, ns);
+	if (READ_ONCE(have_poll_control) && c->host_polls && off != c->host_poll_off)
+		host_poll_set(c, off);
+	c->window_start = now;
+	c->window_steal = steal;
+	c->window_won = 0;
+}
+
+/* Returns true if there is something to do. */
+static noinstr bool poll(struct sleeper *c, u64 start, u32 limit)
+{
+	unsigned long before = interrupts_seen();
+	bool ready;
+	u64 now;
+
+	compat_idle_irq_enable();
+	ready = current_set_polling_and_test();
+	now = rdtsc();
+	/* A TSC that jumps back (a migration) looks like a long time and ends it. */
+	while (!ready && now - start <= limit) {
+		cpu_relax();
+		ready = need_resched();
+		now = rdtsc();
+	}
+	compat_idle_irq_disable();
+	ready = current_clr_polling_and_test();
+
+	c->count[HYBRID_IDLE_POLLED] += min_t(u64, now - start, limit);
+	if (!ready)
+		return false;
+	won(c, limit, now - start);
+	/* No interrupt came, so a CPU must have seen us poll, and sent none. */
+	if (interrupts_seen() == before)
+		c->count[HYBRID_IDLE_IPIS]++;
+	return true;
+}
+
+static noinstr void halt_cpu(struct sleeper *c, u64 start, u32 limit)
+{
+	u64 length;
+
+	compat_idle_halt();
+	compat_idle_irq_disable();
+	length = rdtsc() - start;
+	c->count[HYBRID_IDLE_HALTS]++;
+	/* What halting cost is not part of the sleep; but it did not end within the limit. */
+	length -= min_t(u64, length, c->poll.cost);
+	hybrid_poll_learn(&c->poll, limit, limit ? max_t(u64, length, (u64)limit + 1) : length);
+}
+
+static noinstr int enter(struct cpuidle_device *dev, struct cpuidle_driver *drv, int index)
+{
+	struct sleeper *c = this_cpu_ptr(&sleepers);
+	u64 start = rdtsc();
+	u32 limit;
+
+	if (c->polled) {
+		c->polled = false;
+		if (c->sleep == this_sleep()) {
+			halt_cpu(c, c->start, c->limit);
+			return index;
+		}
+		/* It was woken up after the poll and before it halted: no exit either. */
+		won(c, c->limit, c->limit);
+	}
+
+	if (start - c->window_start >= (u64)tsc_khz * MSEC_PER_SEC)
+		judge_window(c, start);
+	c->count[HYBRID_IDLE_ENTRIES]++;
+	limit = READ_ONCE(paused) ? 0 : hybrid_poll_limit(&c->poll);
+	if (!limit) {
+		halt_cpu(c, start, 0);
+	} else if (!poll(c, start, limit)) {
+		/*
+		 * Interrupts were on: one may have set a timer that only the idle loop programs.
+		 * So let it look, and halt when it comes back.
+		 */
+		c->count[HYBRID_IDLE_LOST]++;
+		c->polled = true;
+		c->limit = limit;
+		c->start = start;
+		c->sleep = this_sleep();
+	}
+	return index;
+}
+
+static struct cpuidle_driver driver = {
+	.name = "hybrid",
+	/* No .owner: the reference would be ours to drop, and keep us loaded. */
+	.states = {
+		[0] = {
+			.name = "POLL-HLT",
+			.desc = "poll while it pays, then halt",
+			.enter = enter,
+			.exit_latency = 1,
+			.target_residency = 1,
+		},
+		/* The haltpoll governor may ask for state 1 however many states there are. */
+		[1] = {
+			.enter = enter,
+			.exit_latency = 1,
+			.target_residency = 1,
+		},
+	},
+	.state_count = 1,
+};
+
+static int sleeper_online(unsigned int cpu)
+{
+	struct sleeper *c = per_cpu_ptr(&sleepers, cpu);
+
+	hybrid_poll_init(&c->poll, READ_ONCE(halt_cost));
+	c->polled = false;
+	c->window_start = rdtsc();
+	c->window_steal = kcpustat_cpu(cpu).cpustat[CPUTIME_STEAL];
+	c->window_won = 0;
+	c->host_poll_off = false;
+	c->host_polls = 0;
+	if (have_poll_control && rdmsrl_safe(MSR_KVM_POLL_CONTROL, &c->host_polls))
+		c->host_polls = 0;
+	c->dev.cpu = cpu;
+	/* Where it fails, the CPU idles as without us: no reason not to let it come. */
+	cpuidle_register_device(&c->dev);
+	return 0;
+}
+
+static void host_poll_restore(void *unused)
+{
+	struct sleeper *c = this_cpu_ptr(&sleepers);
+
+	/* After a migration the host may not have it any more. */
+	if (c->host_poll_off)
+		wrmsrl_safe(MSR_KVM_POLL_CONTROL, c->host_polls);
+	c->host_poll_off = false;
+}
+
+static int sleeper_offline(unsigned int cpu)
+{
+	cpuidle_unregister_device(&per_cpu_ptr(&sleepers, cpu)->dev);
+	/* On this CPU, which no longer enters our state. */
+	local_irq_disable();
+	host_poll_restore(NULL);
+	local_irq_enable();
+	return 0;
+}
+
+/*
+ * Another kernel, by kexec, knows nothing of what was switched off. (One that runs after a crash
+ * finds it off, and sleeps without the host's polling, which is all.)
+ */
+static int before_reboot(struct notifier_block *nb, unsigned long action, void *data)
+{
+	WRITE_ONCE(have_poll_control, false);
+	on_each_cpu(host_poll_restore, NULL, 1);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block reboot_notifier = { .notifier_call = before_reboot };
+
+static int no_work(void *unused)
+{
+	return 0;
+}
+
+static int driver_start(void)
+{
+	int err;
+
+	err = cpuidle_register_driver(&driver);
+	if (err)
+		return err;
+	err = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "hybrid/idle:online", sleeper_online,
+				sleeper_offline);
+	if (err < 0) {
+		cpuidle_unregister_driver(&driver);
+		return err;
+	}
+	hotplug = err;
+	register_reboot_notifier(&reboot_notifier);
+	registered = true;
+	return 0;
+}
+
+void hybrid_idle_stop(void)
+{
+	if (!registered)
+		return;
+	unregister_reboot_notifier(&reboot_notifier);
+	cpuhp_remove_state(hotplug);
+	cpuidle_unregister_driver(&driver);
+	/*
+	 * cpuidle waits for RCU, for which a CPU in our state counts as idle. One that has
+	 * run something else since has left it.
+	 */
+	stop_machine(no_work, NULL, cpu_online_mask);
+	registered = false;
+}
+
+static u32 ns_to_cycles(u32 ns)
+{
+	return min_t(u64, mul_u64_u32_div(ns, tsc_khz, USEC_PER_SEC), HYBRID_POLL_COST_MAX);
+}
+
+static void set_cost(void *cost)
+{
+	hybrid_poll_init(&this_cpu_ptr(&sleepers)->poll, *(u32 *)cost);
+}
+
+int hybrid_idle_apply(const struct hybrid_state *s, unsigned int percent)
+{
+	u32 cost = ns_to_cycles(s->cost.halt_ns);
+
+	if (s->policy.op[HYBRID_OP_IDLE].path != HYBRID_PATH_POLL) {
+		hybrid_idle_stop();
+		return 0;
+	}
+	WRITE_ONCE(have_poll_control, hybrid_has(&s->caps, HYBRID_F_KVM_POLL_CONTROL));
+	cost = min_t(u64, div_u64((u64)cost * percent, 100), HYBRID_POLL_COST_MAX);
+	if (registered && cost == halt_cost)
+		return 0;
+	WRITE_ONCE(halt_cost, cost);
+	if (registered) {
+		on_each_cpu(set_cost, &cost, 1);
+		return 0;
+	}
+	return driver_start();
+}
+
+bool hybrid_idle_ours(const struct cpuidle_driver *drv)
+{
+	return drv == &driver;
+}
+
+bool hybrid_idle_overcommitted(void)
+{
+	unsigned int cpu;
+
+	for_each_online_cpu(cpu)
+		if (hybrid_poll_overcommitted(&per_cpu(sleepers, cpu).poll))
+			return true;
+	return false;
+}
+
+u64 hybrid_idle_count(enum hybrid_idle_count what)
+{
+	unsigned int cpu;
+	u64 sum = 0;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu(sleepers, cpu).count[what]);
+	if (what == HYBRID_IDLE_POLLED && tsc_khz)
+		return mul_u64_u32_div(sum, USEC_PER_SEC, tsc_khz);
+	return sum;
+}
+
+/*
+ * What a sleep costs that ends right away: the time of a call to another CPU that has halted.
+ */
+#define HALT_ROUNDS	15
+/* In exits: the host has no business to take longer, so what measures as more is noise. */
+#define HALT_EXITS_MIN	2
+#define HALT_EXITS_MAX	16
+
+static void no_call(void *unused)
+{
+}
+
+static int compare(const void *a, const void *b)
+{
+	const u64 *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+u32 hybrid_idle_measure(u32 exit_ns)
+{
+	u64 cycles[HALT_ROUNDS], ns = 0;
+	unsigned int i, n = 0, other;
+
+	if (!exit_ns)
+		return 0;
+	WRITE_ONCE(paused, true);
+	for (i = 0; i < HALT_ROUNDS; i++) {
+		usleep_range(1000, 1500);
+		cpus_read_lock();
+		preempt_disable();
+		other = cpumask_any_but(cpu_online_mask, smp_processor_id());
+		if (other < nr_cpu_ids) {
+			u64 begin = rdtsc_ordered();
+
+			smp_call_function_single(other, no_call, NULL, 1);
+			cycles[n++] = rdtsc_ordered() - begin;
+		}
+		preempt_enable();
+		cpus_read_unlock();
+	}
+	WRITE_ONCE(paused, false);
+	/* The lower quartile: a few find the other CPU awake, more find the host busy. */
+	if (n) {
+		sort(cycles, n, sizeof(cycles[0]), compare, NULL);
+		ns = mul_u64_u32_div(cycles[n / 4], USEC_PER_SEC, tsc_khz);
+	}
+	ns = clamp_t(u64, ns, (u64)HALT_EXITS_MIN * exit_ns, (u64)HALT_EXITS_MAX * exit_ns);
+	return min_t(u64, ns, U32_MAX);
+}
