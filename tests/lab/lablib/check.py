@@ -76,15 +76,16 @@ class Report:
                      for v in ("PASS", "FAIL", "SKIP"))
 
 
-def open_host(name, payload, logs):
-    return Bare(payload, logs) if name == "bare" else Nested(name, payload, logs)
+def open_host(name, payload, logs, cpus=1):
+    return Bare(payload, logs) if name == "bare" else Nested(name, payload, logs, cpus)
 
 
 def run_guest(host, its_spec, report, files):
     """All cases of one guest, as arguments of Report.add(). HostDied goes to the caller."""
     where = its_spec["name"]
     started = time.monotonic()
-    cases = list(cases_for(its_spec["host"], its_spec["kernel_name"]))
+    cases = list(cases_for(its_spec["host"], its_spec["kernel_name"],
+                           its_spec["host_cpus"]))
     try:
         host.start(its_spec)
         say(f"{where}: up after {time.monotonic() - started:.0f} s")
@@ -143,7 +144,7 @@ def run_group(name, todo, payload, report, files, logs):
     while todo:
         host = None
         try:
-            host = open_host(name, payload, logs)
+            host = open_host(name, payload, logs, todo[0]["host_cpus"])
             while todo:
                 for result in run_guest(host, todo[0], report, files[todo[0]["kernel_name"]]):
                     report.add(*result)
@@ -187,6 +188,7 @@ def check(hosts, kernels, variants, report):
             groups = [[spec(name, k, v) for v in variants] for k in kernels if not is_debug(k)]
             if name == "kvm":
                 groups += [[spec(name, k, "default")] for k in kernels if is_debug(k)]
+                groups += [[spec(name, k, "default", host_cpus=2)] for k in kernels]
             run_host(name, groups, payload, report, files)
     finally:
         report.save()

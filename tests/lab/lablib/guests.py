@@ -7,14 +7,15 @@ BOOT_TIMEOUT = 300
 DEBUG_TIMEOUT = 900
 
 
-def spec(host, kernel, variant, smp=2, extra=""):
+def spec(host, kernel, variant, smp=2, extra="", host_cpus=1):
     append = [guest_append(variant)]
     if is_debug(kernel):
         append.append("kasan.fault=report")
     if extra:
         append.append(extra)
     return {
-        "name": f"{host}-{kernel}-{variant}", "host": host, "kernel_name": kernel,
+        "name": f"{host}-{kernel}-{variant}" + ("-2cpus" if host_cpus > 1 else ""),
+        "host": host, "host_cpus": host_cpus, "kernel_name": kernel,
         "variant": variant,
         "kernel": f"guests/{kernel}/vmlinuz",
         "initrd": [f"guests/{kernel}/initrd", f"guests/{kernel}/suite"],

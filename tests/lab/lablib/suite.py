@@ -89,6 +89,12 @@ def files(kernel):
         variables = ["KBUILD_EXTRA_SYMBOLS=/mnt/kunit-core.symvers"]
         result["kunit.ko"] = f"{core}/kunit.ko"
     make_modules(kernel, tree, "/kunit", *variables)
+    for path in glob.glob(f"{images.LAB}/guest-src/*.c"):
+        name = os.path.basename(path).removesuffix(".c")
+        os.makedirs(f"{BUILD}/guest-bin", exist_ok=True)
+        images.run(["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-o",
+                    f"{BUILD}/guest-bin/{name}", path])
+        result[f"bin/{name}"] = f"{BUILD}/guest-bin/{name}"
     for path in glob.glob(f"{images.LAB}/guest/*.sh"):
         result[f"lab/{os.path.basename(path)}"] = path
     return result
