@@ -92,6 +92,7 @@ static const char *objection(enum hybrid_op op, const struct hybrid_decision *d,
 		return op == HYBRID_OP_IDLE && !hybrid_has(c, HYBRID_F_KERNEL_STEAL_TIME) ?
 		       NULL : "steal time is known";
 	case HYBRID_WHY_OVERCOMMIT:
+	case HYBRID_WHY_NO_GAIN:
 		return "nobody looked";
 	case HYBRID_WHY_SAVES:
 		if (op != HYBRID_OP_IDLE || d->path != HYBRID_PATH_POLL)

@@ -17,7 +17,7 @@ struct bill {
 static void pay(struct hybrid_poll *p, struct bill *b, u64 length)
 {
 	u32 limit = hybrid_poll_limit(p);
-	bool won = length <= limit;
+	bool won = limit && length <= limit;
 
 	b->n++;
 	b->idle += length;
@@ -160,6 +160,21 @@ static void learns_short(struct kunit *test)
 	KUNIT_EXPECT_LE(test, hybrid_poll_limit(&p), 300 + p.cost / HYBRID_POLL_STEPS);
 }
 
+/*
+ * Sleeps that seem to take no time: what halting costs is subtracted from what was measured, and
+ * may be more. They are not free: each was a halt.
+ */
+static void learns_nothing_is_short(struct kunit *test)
+{
+	struct hybrid_poll p;
+	u32 i;
+
+	hybrid_poll_init(&p, 1000);
+	for (i = 0; i < 100; i++)
+		hybrid_poll_learn(&p, 0, 0);
+	KUNIT_EXPECT_GT(test, hybrid_poll_limit(&p), 0);
+}
+
 /* An idle CPU: at most 2 % of its time, even if its idle times are just long. */
 static void idle_polls_little(struct kunit *test)
 {
@@ -253,18 +268,19 @@ static void overcommit(struct kunit *test)
 		pay(&p, &b, 10);
 	KUNIT_EXPECT_GT(test, hybrid_poll_limit(&p), 0);
 
-	hybrid_poll_steal(&p, 70, 1000);	/* between the thresholds: begins nothing */
+	hybrid_poll_steal(&p, 600, 500, 1000);	/* mostly the host waking it up, and else */
+	hybrid_poll_steal(&p, 70, 0, 1000);	/* between the thresholds: begins nothing */
 	KUNIT_EXPECT_FALSE(test, hybrid_poll_overcommitted(&p));
-	hybrid_poll_steal(&p, 150, 1000);
+	hybrid_poll_steal(&p, 150, 0, 1000);
 	KUNIT_EXPECT_TRUE(test, hybrid_poll_overcommitted(&p));
 	KUNIT_EXPECT_EQ(test, hybrid_poll_limit(&p), 0);
 	for (i = 0; i < HYBRID_POLL_STEAL_CALM - 1; i++)
-		hybrid_poll_steal(&p, 0, 1000);
-	hybrid_poll_steal(&p, 70, 1000);	/* ... but ends nothing either */
+		hybrid_poll_steal(&p, 0, 0, 1000);
+	hybrid_poll_steal(&p, 70, 0, 1000);	/* ... but ends nothing either */
 	for (i = 0; i < HYBRID_POLL_STEAL_CALM - 1; i++)
-		hybrid_poll_steal(&p, 0, 1000);
+		hybrid_poll_steal(&p, 0, 0, 1000);
 	KUNIT_EXPECT_TRUE(test, hybrid_poll_overcommitted(&p));
-	hybrid_poll_steal(&p, 0, 1000);
+	hybrid_poll_steal(&p, 0, 0, 1000);
 	KUNIT_EXPECT_FALSE(test, hybrid_poll_overcommitted(&p));
 	KUNIT_EXPECT_GT(test, hybrid_poll_limit(&p), 0);
 }
@@ -292,7 +308,7 @@ static void poll_extremes(struct kunit *test)
 			hybrid_poll_learn(&p, limit, values[k & 1 ? i : j]);
 			KUNIT_ASSERT_LE(test, p.slack, (u64)p.cost * HYBRID_POLL_SAVINGS);
 		}
-		hybrid_poll_steal(&p, values[i], values[j]);
+		hybrid_poll_steal(&p, values[i], values[j] / 2, values[j]);
 		KUNIT_ASSERT_LE(test, hybrid_poll_limit(&p), 2 * p.cost);
 	}
 }
@@ -301,6 +317,7 @@ static struct kunit_case hybrid_poll_cases[] = {
 	KUNIT_CASE(bound_exhaustive),
 	KUNIT_CASE_PARAM(bound_adversary, adversaries_gen_params),
 	KUNIT_CASE(learns_short),
+	KUNIT_CASE(learns_nothing_is_short),
 	KUNIT_CASE(idle_polls_little),
 	KUNIT_CASE(changes_its_mind),
 	KUNIT_CASE(ping_pong_wakes_up),

@@ -47,6 +47,8 @@ struct sleeper {
 	u64 window_start;
 	u64 window_steal;
 	u64 window_won;
+	u64 window_halts;
+	bool gains;		/* won something in the last window */
 	u64 host_polls;		/* what the host's poll control was */
 	bool host_poll_off;	/* ... and we have switched it off */
 	u64 count[HYBRID_IDLE_NR];
@@ -58,6 +60,7 @@ static bool registered;		/* under hybrid's state mutex */
 static bool have_poll_control;
 static enum cpuhp_state hotplug;
 static u32 halt_cost;		/* what the CPUs' algorithms are set up with */
+static u32 halt_ns;		/* what was measured */
 static bool paused;		/* while halts are measured */
 
 /* Changes each time the idle task is switched away from: a new sleep has begun. */
@@ -107,12 +110,15 @@ static noinstr void judge_window(struct sleeper *c, u64 now)
 	u64 ns = mul_u64_u32_div(cycles, USEC_PER_SEC, tsc_khz);
 	bool off = c->window_won && !hybrid_poll_overcommitted(&c->poll);
 
-	hybrid_poll_steal(&c->poll, steal - c->window_steal, ns);
+	hybrid_poll_steal(&c->poll, steal - c->window_steal,
+			  c->window_halts * READ_ONCE(halt_ns), ns);
 	if (READ_ONCE(have_poll_control) && c->host_polls && off != c->host_poll_off)
 		host_poll_set(c, off);
 	c->window_start = now;
 	c->window_steal = steal;
+	c->gains = c->window_won;
 	c->window_won = 0;
+	c->window_halts = 0;
 }
 
 /* Returns true if there is something to do. */
@@ -152,6 +158,7 @@ static noinstr void halt_cpu(struct sleeper *c, u64 start, u32 limit)
 	compat_idle_irq_disable();
 	length = rdtsc() - start;
 	c->count[HYBRID_IDLE_HALTS]++;
+	c->window_halts++;
 	/* What halting cost is not part of the sleep; but it did not end within the limit. */
 	length -= min_t(u64, length, c->poll.cost);
 	hybrid_poll_learn(&c->poll, limit, limit ? max_t(u64, length, (u64)limit + 1) : length);
@@ -223,6 +230,8 @@ static int sleeper_online(unsigned int cpu)
 	c->window_start = rdtsc();
 	c->window_steal = kcpustat_cpu(cpu).cpustat[CPUTIME_STEAL];
 	c->window_won = 0;
+	c->window_halts = 0;
+	c->gains = false;
 	c->host_poll_off = false;
 	c->host_polls = 0;
 	if (have_poll_control && rdmsrl_safe(MSR_KVM_POLL_CONTROL, &c->host_polls))
@@ -324,6 +333,7 @@ int hybrid_idle_apply(const struct hybrid_state *s, unsigned int percent)
 		return 0;
 	}
 	WRITE_ONCE(have_poll_control, hybrid_has(&s->caps, HYBRID_F_KVM_POLL_CONTROL));
+	WRITE_ONCE(halt_ns, s->cost.halt_ns);
 	cost = min_t(u64, div_u64((u64)cost * percent, 100), HYBRID_POLL_COST_MAX);
 	if (registered && cost == halt_cost)
 		return 0;
@@ -340,14 +350,20 @@ bool hybrid_idle_ours(const struct cpuidle_driver *drv)
 	return drv == &driver;
 }
 
-bool hybrid_idle_overcommitted(void)
+enum hybrid_reason hybrid_idle_why(void)
 {
+	enum hybrid_reason why = HYBRID_WHY_NO_GAIN;
 	unsigned int cpu;
 
-	for_each_online_cpu(cpu)
-		if (hybrid_poll_overcommitted(&per_cpu(sleepers, cpu).poll))
-			return true;
-	return false;
+	for_each_online_cpu(cpu) {
+		const struct sleeper *c = per_cpu_ptr(&sleepers, cpu);
+
+		if (hybrid_poll_overcommitted(&c->poll))
+			return HYBRID_WHY_OVERCOMMIT;
+		if (READ_ONCE(c->gains) || READ_ONCE(c->window_won))
+			why = HYBRID_WHY_SAVES;
+	}
+	return why;
 }
 
 u64 hybrid_idle_count(enum hybrid_idle_count what)

@@ -47,8 +47,8 @@ enum hybrid_idle_count {
 int hybrid_idle_apply(const struct hybrid_state *s, unsigned int percent);
 void hybrid_idle_stop(void);
 bool hybrid_idle_ours(const struct cpuidle_driver *drv);
-/* True while any CPU does not poll as the host steals time from it. */
-bool hybrid_idle_overcommitted(void);
+/* Whether it saves something at present, and if not, why: one HYBRID_WHY_... */
+enum hybrid_reason hybrid_idle_why(void);
 u64 hybrid_idle_count(enum hybrid_idle_count what);
 /* Nanoseconds that halting and being woken up cost; at least 2 * @exit_ns. May sleep. */
 u32 hybrid_idle_measure(u32 exit_ns);

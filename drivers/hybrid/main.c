@@ -140,11 +140,15 @@ void hybrid_state_get(struct hybrid_state *out)
 	rcu_read_lock();
 	*out = rcu_dereference(published)->state;
 	rcu_read_unlock();
-	/* This one comes and goes by itself. */
-	if (out->policy.op[HYBRID_OP_IDLE].path == HYBRID_PATH_POLL && hybrid_idle_overcommitted())
-		out->policy.op[HYBRID_OP_IDLE] = (struct hybrid_decision) {
-			HYBRID_PATH_KERNEL, HYBRID_WHY_OVERCOMMIT
-		};
+	/* What the CPUs learn comes and goes by itself: while none of them polls, say so. */
+	if (out->policy.op[HYBRID_OP_IDLE].path == HYBRID_PATH_POLL) {
+		enum hybrid_reason why = hybrid_idle_why();
+
+		if (why != HYBRID_WHY_SAVES)
+			out->policy.op[HYBRID_OP_IDLE] = (struct hybrid_decision) {
+				HYBRID_PATH_KERNEL, why
+			};
+	}
 }
 EXPORT_SYMBOL_GPL(hybrid_state_get);
 

@@ -41,6 +41,7 @@ static const char *const reason_names[] = {
 	[HYBRID_WHY_NO_EXIT]		= "no-exit",
 	[HYBRID_WHY_NO_STEAL_TIME]	= "no-steal-time",
 	[HYBRID_WHY_OVERCOMMIT]		= "overcommit",
+	[HYBRID_WHY_NO_GAIN]		= "nothing-to-gain",
 	[HYBRID_WHY_SAVES]		= "saves-exits",
 	[HYBRID_WHY_OPERATOR]		= "operator",
 };
@@ -77,6 +78,8 @@ static const char *const texts[HYBRID_WHY_NR] = {
 		"The kernel does not account for the time that the host takes away, so an overcommitted host could not be seen.",
 	[HYBRID_WHY_OVERCOMMIT] =
 		"The host takes processor time away from this guest; it will be tried again when that has stopped.",
+	[HYBRID_WHY_NO_GAIN] =
+		"Nothing can be saved at present; it is tried again now and then.",
 	[HYBRID_WHY_SAVES] =
 		"This saves exits.",
 };
@@ -126,6 +129,8 @@ static const char *const op_texts[HYBRID_OP_NR][HYBRID_WHY_NR] = {
 			"The kernel does not account for the time that the host takes away, so polling could not be stopped on an overcommitted host; idle=poll does it nevertheless.",
 		[HYBRID_WHY_OVERCOMMIT] =
 			"The host takes processor time away from this guest (steal time), so some CPUs do not poll until that has stopped for a few seconds.",
+		[HYBRID_WHY_NO_GAIN] =
+			"No idle CPU was woken up within the time that a halt costs lately, so they halt at once; one sleep in 32 to 4096 is polled to see whether that has changed.",
 		[HYBRID_WHY_SAVES] =
 			"Short sleeps need neither HLT nor a wake-up IPI: idle CPUs poll, at most for about as long as halting costs and only while it pays.",
 	},

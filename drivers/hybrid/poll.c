@@ -20,7 +20,8 @@ static noinstr u32 step(const struct hybrid_poll *p, unsigned int i)
 
 static noinstr u64 paid(const struct hybrid_poll *p, u32 limit, u64 length)
 {
-	return length <= limit ? length : (u64)limit + p->cost;
+	/* Without polling, a halt is paid for however short it was. */
+	return limit && length <= limit ? length : (u64)limit + p->cost;
 }
 
 void hybrid_poll_init(struct hybrid_poll *p, u32 cost)
@@ -101,10 +102,12 @@ noinstr void hybrid_poll_learn(struct hybrid_poll *p, u32 limit, u64 length)
 	}
 }
 
-noinstr void hybrid_poll_steal(struct hybrid_poll *p, u64 stolen, u64 window)
+noinstr void hybrid_poll_steal(struct hybrid_poll *p, u64 stolen, u64 halts, u64 window)
 {
 	u64 unit = window >> 7;
 
+	/* Until the host runs a CPU that it woke up is part of what halting costs anywhere. */
+	stolen -= min_t(u64, stolen, halts);
 	if (stolen > unit * HYBRID_POLL_STEAL_HIGH)
 		p->calm = HYBRID_POLL_STEAL_CALM;
 	else if (p->calm && stolen < unit * HYBRID_POLL_STEAL_LOW)

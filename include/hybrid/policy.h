@@ -38,6 +38,7 @@ enum hybrid_reason {
 	HYBRID_WHY_NO_EXIT,		/* it does not exit here, or that was not measured */
 	HYBRID_WHY_NO_STEAL_TIME,	/* nobody would tell us that the host is overcommitted */
 	HYBRID_WHY_OVERCOMMIT,		/* the host has no processor time to spare */
+	HYBRID_WHY_NO_GAIN,		/* our path is ready, but saves nothing at present */
 	HYBRID_WHY_SAVES,		/* our path saves exits */
 	HYBRID_WHY_OPERATOR,		/* a module parameter says so */
 	HYBRID_WHY_NR

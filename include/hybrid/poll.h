@@ -59,7 +59,7 @@
 #define HYBRID_POLL_STEPS	8
 #define HYBRID_POLL_CREDIT	2	/* times C: what it may spend before it has earned it */
 #define HYBRID_POLL_SAVINGS	16	/* times C: more than that is not kept in the account */
-#define HYBRID_POLL_PROBE_MIN	128
+#define HYBRID_POLL_PROBE_MIN	32
 #define HYBRID_POLL_PROBE_MAX	4096
 #define HYBRID_POLL_PROBE_TIMES	16
 #define HYBRID_POLL_COST_MAX	(1u << 30)
@@ -116,12 +116,13 @@ void hybrid_poll_learn(struct hybrid_poll *p, u32 limit, u64 length);
  * hybrid_poll_steal() - judge a window, about a second, by the time the host stole in it
  * @p: what has to be judged
  * @stolen: how long the CPU was ready to run while the host ran something else
+ * @halts: how much of that the CPU's halts account for: their number times C
  * @window: the length of the window, in the same unit
  *
  * A share of HYBRID_POLL_STEAL_HIGH begins overcommit; it ends when so many windows in a row as
  * HYBRID_POLL_STEAL_CALM have less than HYBRID_POLL_STEAL_LOW.
  */
-void hybrid_poll_steal(struct hybrid_poll *p, u64 stolen, u64 window);
+void hybrid_poll_steal(struct hybrid_poll *p, u64 stolen, u64 halts, u64 window);
 
 static inline bool hybrid_poll_overcommitted(const struct hybrid_poll *p)
 {

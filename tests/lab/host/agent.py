@@ -8,7 +8,9 @@ A heartbeat {"beat": n} every five seconds tells a dead host from a busy one.
 import glob
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +23,7 @@ from lablib.link import GuestDied, GuestLink  # noqa: E402
 
 PORT = "org.hybrid.lab"
 CONSOLE = "/run/guest.console"
+MONITOR = "/run/guest.monitor"
 CONTROL = "/run/guest.control"
 INITRD = "/run/guest.initrd"
 
@@ -63,6 +66,10 @@ class Host:
         self.link = GuestLink(CONTROL, self.alive)
         self.link.wait_ready(spec["boot_timeout"])
 
+    def where(self):
+        """What the guest's CPUs do, in lines: for a guest that no longer answers."""
+        return []
+
     def stop(self):
         if self.link:
             self.link.sock.close()
@@ -96,6 +103,8 @@ class KvmHost(Host):
                 "-append", spec["append"],
                 "-serial", f"file:{CONSOLE}",
                 "-serial", f"unix:{CONTROL},server=on,wait=off",
+                "-chardev", f"socket,id=monitor,path={MONITOR},server=on,wait=off",
+                "-mon", "chardev=monitor,mode=readline",
                 "-netdev", "user,id=n", "-device", "virtio-net-pci,netdev=n,romfile=",
                 "-drive", "file=/dev/vda,if=virtio,format=raw,readonly=on"]
         if spec.get("shell"):
@@ -113,6 +122,20 @@ class KvmHost(Host):
         if self.qemu:
             self.qemu.kill()
             self.qemu.wait()
+
+    def where(self):
+        text = b""
+        try:
+            with socket.socket(socket.AF_UNIX) as s:
+                s.settimeout(5)
+                s.connect(MONITOR)
+                s.sendall(b"info registers -a\ninfo lapic 0\ninfo lapic 1\ninfo cpus\n")
+                while b"thread_id" not in text.rpartition(b"info cpus")[2]:
+                    text += s.recv(1 << 16)
+        except OSError:
+            pass
+        return [line for line in text.decode("utf-8", "replace").splitlines()
+                if re.match(r"CPU#|RIP|\s*(LVTT|IRR|ISR|Timer|PPR)|. CPU #", line)]
 
     def _hist(self, name, action):
         # Appended: opening a trigger file for truncation removes its triggers.
@@ -252,7 +275,7 @@ def handle(host, request):
         counter = Counter(host) if request.get("count") else None
         return host.link.run(request["command"], request["timeout"], counter)
     if call == "console":
-        return {"lines": tail(CONSOLE, request.get("lines", 40)),
+        return {"lines": tail(CONSOLE, request.get("lines", 40)) + host.where(),
                 "host": sh("dmesg | tail -n 15; tail -n 5 /run/qemu.log /var/log/xen/*g.log",
                            check=False).splitlines()}
     raise ValueError(f"unknown call {call!r}")

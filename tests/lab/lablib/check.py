@@ -37,8 +37,7 @@ class Guest:
     def note(self, text):
         self.notes.append(text)
 
-    def keep(self, name, data):
-        suffix = "inc" if name == "snapshot" else "json"
+    def keep(self, name, data, suffix="json"):
         text = data if isinstance(data, str) else json.dumps(data, indent=1)
         with open(f"{self._report.directory}/{self.spec['name']}.{name}.{suffix}", "w",
                   encoding="utf-8") as f:
