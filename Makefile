@@ -12,6 +12,7 @@ KERNEL ?= 6.12
 APPEND ?=
 PREFIX ?= /usr
 DESTDIR ?=
+BENCH ?=
 LAB := tests/lab/lab
 
 all: userspace modules
@@ -26,6 +27,7 @@ help:
 	@echo 'Look and test (the lab needs root on Debian 12 or 13; installs what is missing):'
 	@echo '  demo             hybridctl status inside a KVM guest and a Xen guest'
 	@echo '  check            everything: user space, KUnit, every host, kernel and variant'
+	@echo '  bench            exits and time polled, with the suite and without; BENCH="--quick ..."'
 	@echo '  check-user       only what needs neither root nor the lab'
 	@echo '  shell            a shell in a guest; HOST=bare|kvm|xen KERNEL=6.1|6.12 APPEND=nopv'
 	@echo '  images           build the images of the lab that are missing'
@@ -56,6 +58,9 @@ demo:
 check:
 	@tests/check.sh all
 
+bench:
+	@$(LAB) bench $(BENCH)
+
 check-user:
 	@tests/check.sh user
 
@@ -69,5 +74,5 @@ clean:
 	rm -rf build
 	@test ! -d $(KDIR) || $(MAKE) -C $(KDIR) M=$(CURDIR) clean
 
-.PHONY: all help modules modules_install userspace install deps demo check check-user shell \
+.PHONY: all help modules modules_install userspace install deps demo check bench check-user shell \
 	images clean

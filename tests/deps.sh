@@ -7,7 +7,8 @@ set -eu
 
 build="gcc make libc6-dev pkg-config libjson-c-dev"
 checks="libcmocka-dev shellcheck mandoc python3 clang"
-lab="mmdebstrap squashfs-tools cpio zstd xz-utils kmod util-linux mount debian-archive-keyring"
+lab="mmdebstrap squashfs-tools cpio zstd xz-utils kmod util-linux mount debian-archive-keyring
+	gnuplot-nox"
 
 list_missing() {
 	for p in $build $checks $lab; do

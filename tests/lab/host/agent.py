@@ -142,15 +142,21 @@ class KvmHost(Host):
         with open(f"{self.TRACE}/events/kvm/{name}/trigger", "a") as f:
             f.write(f"hist:keys={self.HISTS[name]}:size=16384:{action}")
 
+    def _stop_guest(self):
+        """So that the counters, switched one after the other, see the same exits."""
+        self.qemu.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.qemu.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
     def start_count(self):
+        self._stop_guest()
         for name in self.HISTS:
             self._hist(name, "clear")
         for name in self.HISTS:
             self._hist(name, "cont")
+        self.qemu.send_signal(signal.SIGCONT)
 
     def stop_count(self):
-        # The guest holds still while its counters are stopped one after the other.
-        self.qemu.send_signal(signal.SIGSTOP)
+        self._stop_guest()
         for name in self.HISTS:
             self._hist(name, "pause")
         self.qemu.send_signal(signal.SIGCONT)
@@ -184,6 +190,7 @@ class XenHost(Host):
         cfg = ['name="g"', 'type="hvm"', f'vcpus={spec["smp"]}', f'memory={spec["mem"]}',
                'tsc_mode="native"', f'kernel="/lab/{spec["kernel"]}"', f'ramdisk="{INITRD}"',
                f'cmdline="{append}"', 'vga="none"', "nographic=1",
+               *self.pinning(spec),
                'on_reboot="destroy"', 'on_crash="destroy"', 'on_poweroff="destroy"']
         serial = [f"file:{CONSOLE}", f"unix:{CONTROL},server=on,wait=off"]
         if spec.get("shell"):
@@ -205,6 +212,13 @@ class XenHost(Host):
         self.model = sh("xenstore-read /local/domain/$(xl domid g)/image/device-model-pid").strip()
         if spec.get("shell"):
             subprocess.run(["xl", "console", "-t", "serial", "g"], check=False)
+
+    @staticmethod
+    def pinning(spec):
+        """With several CPUs, dom0 has the first, and each vCPU one of the others."""
+        others = [str(c) for c in range(1, spec["host_cpus"])]
+        return ["cpus=" + json.dumps([others[i % len(others)] for i in range(spec["smp"])])
+                ] if others else []
 
     def alive(self):
         # The device model's life is the domain's; asking xl each time costs seconds.

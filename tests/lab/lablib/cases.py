@@ -7,6 +7,7 @@ code, the output and, if asked, the exits that the host counted.
 import json
 import re
 
+from .counts import entries_agree
 from .guests import expected
 from .images import is_debug
 from .vm import hardware
@@ -254,9 +255,7 @@ def case_idle_stress(guest):
 
 def check_counts(guest, counts, workload):
     need(counts["total"] > 0, f"no exits counted: {counts}")
-    # An exit and its entry may fall on both sides of the bracket's ends.
-    slack = max(30, counts["total"] // 100)
-    need(abs(counts["total"] - counts["entries"]) <= slack,
+    need(entries_agree(counts),
          f"{counts['total']} exits, but {counts['entries']} entries")
     guest.keep_counts(workload, counts)
     top = ", ".join(f"{k} {v}" for k, v in list(counts["exits"].items())[:5])

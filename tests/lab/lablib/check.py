@@ -63,6 +63,12 @@ class Report:
         for line in rest:
             print(f"     | {line}", flush=True)
 
+    def host_died(self, where, text):
+        self.host_deaths.append({"where": where, "text": text})
+
+    def host_given_up(self, where, lines):
+        self.add(where, "host", "FAIL", "\n".join(lines))
+
     def save(self):
         for name, data in (("report", self.results), ("exits", self.counts),
                            ("host-deaths", self.host_deaths)):
@@ -136,17 +142,27 @@ def run_host(name, groups, payload, report, files):
 
 
 def run_group(name, todo, payload, report, files, logs):
-    """Guests one after the other on one boot of a host. Emulating two levels has races of its
-    own: there, a host that dies is no verdict on the guest, and is booted again."""
-    tries = 1 if hardware() else HOST_TRIES
+    """All cases of guests one after the other on one boot of a host."""
+    def visit(host, its_spec):
+        for result in run_guest(host, its_spec, report, files[its_spec["kernel_name"]]):
+            report.add(*result)
+
+    visit_guests(name, todo, payload, logs, visit, report)
+
+
+def visit_guests(name, todo, payload, logs, visit, report, tries=HOST_TRIES):
+    """visit(host, spec) for each guest, on one boot of a host. Emulating two levels has races of
+    its own: there, a host that dies is no verdict on the guest; it is booted again and the guest
+    visited anew. The report is told: host_died() each time, host_given_up() instead at the last.
+    """
+    tries = 1 if hardware() else tries
     deaths = []
     while todo:
         host = None
         try:
             host = open_host(name, payload, logs, todo[0]["host_cpus"])
             while todo:
-                for result in run_guest(host, todo[0], report, files[todo[0]["kernel_name"]]):
-                    report.add(*result)
+                visit(host, todo[0])
                 todo.pop(0)
                 if todo:
                     host.stop()
@@ -155,9 +171,9 @@ def run_group(name, todo, payload, report, files, logs):
             deaths.append(str(e))
             say(f"the {name} host died ({e}); boot {len(deaths)} of {tries}")
             if len(deaths) >= tries:
-                report.add(where, "host", "FAIL", "\n".join(deaths + host_tail(host, logs)))
+                report.host_given_up(where, deaths + host_tail(host, logs))
                 return
-            report.host_deaths.append({"where": where, "text": str(e)})
+            report.host_died(where, str(e))
         finally:
             if host:
                 host.close()

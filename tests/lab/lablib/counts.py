@@ -44,6 +44,11 @@ class LostRecords(Exception):
     """The hypervisor could not record everything: the counts are worthless."""
 
 
+def entries_agree(counts):
+    """Each exit is followed by an entry; one may fall on both sides of the bracket's ends."""
+    return abs(counts["total"] - counts["entries"]) <= max(30, counts["total"] // 100)
+
+
 # -- KVM: histogram triggers, summed in the host's kernel -------------------------------
 
 _ENTRY = re.compile(r"^\{(?P<keys>[^}]*)\}\s+hitcount:\s+(?P<n>\d+)")

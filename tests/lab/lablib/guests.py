@@ -14,7 +14,7 @@ def spec(host, kernel, variant, smp=2, extra="", host_cpus=1):
     if extra:
         append.append(extra)
     return {
-        "name": f"{host}-{kernel}-{variant}" + ("-2cpus" if host_cpus > 1 else ""),
+        "name": f"{host}-{kernel}-{variant}" + (f"-{host_cpus}cpus" if host_cpus > 1 else ""),
         "host": host, "host_cpus": host_cpus, "kernel_name": kernel,
         "variant": variant,
         "kernel": f"guests/{kernel}/vmlinuz",

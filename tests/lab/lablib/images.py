@@ -147,6 +147,12 @@ def root(name):
     return cached(f"root-{name}", digest(suite, packages), make, f"the Debian {suite} root '{name}'")
 
 
+def need_root():
+    if os.geteuid():
+        raise Failure("the lab needs root (it makes Debian systems in directories of its own); "
+                      "'make' builds the suite without it")
+
+
 def need(program):
     if not shutil.which(program):
         raise Failure(f"'{program}' is missing: run 'make deps' as root first")

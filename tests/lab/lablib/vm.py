@@ -23,6 +23,10 @@ VARIANTS = ("default", "nopv")
 HEARTBEAT = 180     # seconds of silence after which a host is dead
 
 
+class Lost(Failure):
+    """The hypervisor could not record everything that was to be counted."""
+
+
 class HostDied(Exception):
     """The host (not the guest) went away: no verdict, the boot has to be repeated."""
 
@@ -55,13 +59,15 @@ def outer(host, mem, smp):
                    "-nodefaults", "-no-reboot"]
 
 
-def nested_boot(host):
+def nested_boot(host, smp=1):
     """What the outer QEMU boots for a kvm or xen host."""
     kernel, initrd, xen = images.host_boot()
     if host == "xen":
+        # CPU 0 is dom0's alone, the others are the guests' (host/agent.py).
+        apart = " dom0_max_vcpus=1 dom0_vcpus_pin" if smp > 1 else ""
         return ["-kernel", xen, "-append",
                 "console=com1 com1=115200,8n1 dom0_mem=1400M,max:1400M loglvl=info "
-                "guest_loglvl=info noreboot spec-ctrl=no,eager-fpu",
+                "guest_loglvl=info noreboot spec-ctrl=no,eager-fpu" + apart,
                 "-initrd", f"{kernel} console=hvc0 quiet mitigations=off,{initrd}"]
     return ["-kernel", kernel, "-initrd", initrd,
             "-append", "console=ttyS0 panic=-1 quiet mitigations=off"]
@@ -172,7 +178,7 @@ class Nested:
         console = f"{self.logs}/host.console"
 
         def args(tmp):
-            return (outer(self.name, 3072, self.smp) + nested_boot(self.name)
+            return (outer(self.name, 3072, self.smp) + nested_boot(self.name, self.smp)
                     + ["-serial", f"file:{console}"]
                     + disk(images.host_image(), "root") + disk(self.payload.image, "payload")
                     + ["-chardev", f"socket,id=lab,path={tmp}/lab,server=on,wait=off",
@@ -256,13 +262,17 @@ class Nested:
             return answer["ok"]
         if answer["kind"] == "guest":
             raise GuestDied(answer["error"])
+        if answer["kind"] == "lost":
+            raise Lost(answer["error"])
         raise Failure(f"{self.name} host, {call}: {answer['error']}")
 
     def start(self, spec):
         self._call("start", spec["boot_timeout"] + 180, spec=spec)
 
-    def run(self, command, timeout=60, count=False):
-        return self._call("run", timeout + 400, command=command, timeout=timeout, count=count)
+    def run(self, command, timeout=60, count=False, patience=400):
+        """patience: how much longer than timeout the host may take for its own part."""
+        return self._call("run", timeout + patience, command=command, timeout=timeout,
+                          count=count)
 
     def stop(self):
         """End the guest, keep the host."""

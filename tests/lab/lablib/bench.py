@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Runs the benchmark: workloads under variants of idling, exits counted by the host.
+
+What is computed from the runs is in benchdata.py (pure); how it is shown, in benchshow.py.
+"""
+import argparse
+import json
+import os
+import shutil
+import time
+
+from . import benchdata, benchshow, images, suite
+from .benchdata import Point, suite_point
+from .cases import IDLE_PERCENT
+from .check import visit_guests
+from .counts import entries_agree
+from .guests import spec
+from .link import GuestDied
+from .say import Failure, say
+from .vm import Lost, machine_says, hardware
+
+DIRECTORY = f"{suite.TOP}/build/bench"
+HOST_CPUS = {"kvm": 2, "xen": 3}        # xen: the first one is dom0's
+HOST_TRIES = 6
+GUEST_TRIES = 3
+RUN_TRIES = 3
+RUN_TIMEOUT, PATIENCE = 90, 60
+
+# What is given to bench.sh: (normally, with --quick). Under emulation about 2 seconds each.
+COUNTS = {
+    "pingpong": (10000, 3000),
+    "pipe": (4000, 1000),
+    "messaging": (50, 20),
+    "fio": (400, 150),
+    "ping": (3000, 1000),
+    "ping-paced": (150, 50),
+    "idle": (10, 5),
+    "cyclictest": (150, 50),
+}
+SLEEPING = ("ping-paced", "idle", "cyclictest")
+
+
+class Boot:
+    """One boot of a guest, and the points that can be measured in it without another one."""
+
+    def __init__(self, name, extra, points):
+        self.name, self.extra, self.points = name, extra, points
+
+
+def boots(host, kernel, options):
+    """What has to be booted to measure the variants."""
+    # haltpoll needs KVM's leaves, and its governor is not in Debian's 6.1.
+    haltpoll = "haltpoll" in options.variants and host == "kvm" and kernel == "6.12"
+    percents = dict.fromkeys((100, options.headline, *(options.percents if haltpoll else ())))
+    result = []
+    running = [Point("default")] if "default" in options.variants else []
+    if "suite" in options.variants:
+        running += [suite_point(p) for p in percents]
+    if running:
+        result.append(Boot("default", "", running))
+    if haltpoll:
+        result.append(Boot("haltpoll", "cpuidle_haltpoll.force=1", [
+            Point("haltpoll", "guest_halt_poll_ns", ns) for ns in options.haltpoll_ns]))
+    if "idle-poll" in options.variants:
+        result.append(Boot("idle-poll", "idle=poll", [Point("idle-poll")]))
+    return result
+
+
+class Report:
+    """Everything measured so far, saved after each run."""
+
+    def __init__(self, path, resume):
+        self.path = path
+        self.data = {"format": benchdata.FORMAT, "machine": machine_says(),
+                     "emulated": not hardware(), "runs": [], "problems": []}
+        if resume:
+            with open(path, encoding="utf-8") as f:
+                self.data = json.load(f)
+            if self.data["format"] != benchdata.FORMAT:
+                raise Failure(f"{path} has another format: it cannot be resumed")
+        self.have = {benchdata.key(r) for r in self.data["runs"]}
+
+    def add(self, run):
+        self.data["runs"].append(run)
+        self.have.add(benchdata.key(run))
+        self.save()
+
+    def problem(self, where, text, fatal):
+        """fatal: something could not be measured; otherwise it was by trying again."""
+        self.data["problems"].append({"where": where, "text": text, "fatal": fatal})
+        self.save()
+
+    def host_died(self, where, text):
+        self.problem(where, f"the host died and was booted again: {text}", False)
+
+    def host_given_up(self, where, lines):
+        self.problem(where, "the host died too often:\n" + "\n".join(lines), True)
+
+    def save(self):
+        with open(self.path + ".new", "w", encoding="utf-8") as f:
+            json.dump(self.data, f, indent=1)
+            f.write("\n")
+        os.rename(self.path + ".new", self.path)
+
+
+class Bench:
+    def __init__(self, report, options):
+        self.report, self.repeats = report, options.repeats
+        self.workloads = options.workloads
+        # What is only there for the curve is not measured where nothing but time passes.
+        self.whole = (None, 100, options.headline, options.haltpoll_ns[0])
+        self.column = int(options.quick)
+
+    def count(self, workload):
+        return COUNTS[workload][self.column]
+
+    def missing(self, its_spec, point):
+        """(repeat, workload) of a point that are still to be measured."""
+        for repeat in range(self.repeats):
+            for workload in self.workloads:
+                if workload in SLEEPING and point.value not in self.whole:
+                    continue
+                wanted = benchdata.run_key(its_spec["host"], its_spec["kernel_name"], point,
+                                           workload, repeat)
+                if wanted not in self.report.have:
+                    yield repeat, workload
+
+    def visit(self, host, its_spec):
+        """Measure all that a guest is booted for; a guest that dies is booted again."""
+        for attempt in range(1, GUEST_TRIES + 1):
+            if not any(any(self.missing(its_spec, p)) for p in its_spec["boot"].points):
+                return
+            try:
+                host.start(bootable(its_spec))
+                say(f"{its_spec['name']}: up")
+                self.measure(host, its_spec)
+                return
+            except GuestDied as e:
+                last = attempt == GUEST_TRIES
+                say(f"{its_spec['name']}: {e}")
+                self.report.problem(its_spec["name"], "\n".join(
+                    [f"the guest died: {e}", *(host.console() if last else ())]), last)
+                if not last:
+                    host.stop()
+
+    def measure(self, host, its_spec):
+        points = its_spec["boot"].points
+        for workload in self.workloads:     # so that no variant pays for reading from the disk
+            host.run(f". /suite/lab/bench.sh {workload} 1", RUN_TIMEOUT, patience=PATIENCE)
+        for repeat in range(self.repeats):
+            # Interleaved, and each time in another order.
+            turn = repeat % len(points)
+            for point in points[turn:] + points[:turn]:
+                todo = [w for r, w in self.missing(its_spec, point) if r == repeat]
+                if not todo:
+                    continue
+                switch(host, point)
+                for workload in todo:
+                    self.one(host, its_spec, point, workload, repeat)
+
+    def one(self, host, its_spec, point, workload, repeat):
+        where = f"{its_spec['host']}-{its_spec['kernel_name']} {point.label()} {workload}"
+        count = self.count(workload)
+        for attempt in range(1, RUN_TRIES + 1):
+            started = time.monotonic()
+            try:
+                found = host.run(f". /suite/lab/bench.sh {workload} {count}", RUN_TIMEOUT,
+                                 count=True, patience=PATIENCE)
+                if found["rc"]:
+                    raise Failure(f"exit code {found['rc']}: {found['out'][-600:]}")
+                if not entries_agree(found["counts"]):
+                    raise Lost(f"{found['counts']['total']} exits, but "
+                               f"{found['counts']['entries']} entries")
+                run = benchdata.make_run(its_spec["host"], its_spec["kernel_name"], point,
+                                         workload, repeat, count, its_spec["smp"], found)
+            except (Failure, benchdata.Bad) as e:
+                say(f"{where}: refused: {e}")
+                self.report.problem(where, str(e), attempt == RUN_TRIES)
+                continue
+            self.report.add(run)
+            say(f"{where} {repeat + 1}/{self.repeats}: {run['exits_total']} exits, "
+                f"{run['elapsed_ns'] / 1e9:.1f} s ({time.monotonic() - started:.1f} s)")
+            return
+
+
+def bootable(its_spec):
+    return {k: v for k, v in its_spec.items() if k != "boot"}
+
+
+SUITE = "/sys/module/hybrid"
+DRIVER = "/sys/devices/system/cpu/cpuidle/current_driver"
+
+
+def switch(host, point):
+    """Make a running guest idle as the point says, and see that it does."""
+    if point.variant == "suite":
+        # From nothing, so that nothing learned before helps or hurts.
+        command = (f"[ ! -e {SUITE} ] || rmmod hybrid; "
+                   f"insmod /suite/hybrid.ko idle_poll_percent={point.value}")
+        driver = "hybrid"
+    elif point.variant == "haltpoll":
+        command = f"echo {point.value} >/sys/module/haltpoll/parameters/guest_halt_poll_ns"
+        driver = "haltpoll"
+    else:
+        command, driver = f"[ ! -e {SUITE} ] || rmmod hybrid", "none"
+    done = host.run(f"{command} && read -r d <{DRIVER} && echo now $d", RUN_TIMEOUT,
+                    patience=PATIENCE)
+    if f"now {driver}" not in done["out"].splitlines():
+        raise Failure(f"{point.label()}: not switched to: {done['out']}")
+
+
+def bench(hosts, kernels, options):
+    """Measure, and save build/bench/results.json."""
+    os.makedirs(DIRECTORY, exist_ok=True)
+    say(f"the lab runs by {machine_says()}")
+    report = Report(f"{DIRECTORY}/results.json", options.resume)
+    report.data["problems"] = []
+    payload = suite.Payload("bench", {k: suite.files(k) for k in kernels})
+    payload.pack()
+    images.host_image()
+    todo = Bench(report, options)
+    for name in hosts:
+        logs = f"{DIRECTORY}/{name}"
+        os.makedirs(logs, exist_ok=True)
+        for kernel in kernels:
+            guests = []
+            for boot in boots(name, kernel, options):
+                its = spec(name, kernel, "default", extra=boot.extra,
+                           host_cpus=HOST_CPUS[name])
+                its["name"] = f"{name}-{kernel}-{boot.name}"
+                its["boot"] = boot
+                guests.append(its)
+            visit_guests(name, guests, payload, logs, todo.visit, report, HOST_TRIES)
+    return report
+
+
+VARIANTS = ("default", "haltpoll", "idle-poll", "suite")
+PERCENTS = (300, 1000, 10000)        # beside the default and the headline, for the curve
+HALTPOLL_NS = (200000, 1000000, 4000000, 16000000)      # the first one is the kernel's own
+
+
+def show(data, options):
+    """Print and plot what was measured, and judge it: the exit code."""
+    rows = benchdata.summarise_all(data["runs"])
+    judged = benchdata.verdicts(rows, options.headline, data["problems"])
+    data["results"] = rows
+    data["verdicts"] = [dict(zip(("verdict", "where", "what", "text"), v)) for v in judged]
+    print(*benchshow.table_lines(rows), sep="\n")
+    print(*benchshow.model_lines(rows, options.headline), sep="\n")
+    for verdict, where, what, text in judged:
+        print(f"{verdict} {where} {what}: {text}")
+    benchshow.plots(rows, DIRECTORY, options.headline)
+    totals = [sum(v[0] == name for v in judged) for name in ("PASS", "FAIL", "SKIP")]
+    print("{} passed, {} failed, {} skipped".format(*totals))
+    return 1 if totals[1] or not totals[0] else 0
+
+
+def readme(rows, options):
+    """Put the table and the plot into the README."""
+    where = (options.host or ["kvm"])[0], (options.kernel or ["6.12"])[0]
+    path = f"{suite.TOP}/README.md"
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    text = benchshow.put_between(text, "bench", benchshow.markdown(rows, where, options.headline))
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+    shutil.copy(f"{DIRECTORY}/exits-{'-'.join(where)}.svg", f"{suite.TOP}/Documentation/bench.svg")
+
+
+def numbers(text):
+    return tuple(int(word) for word in text.split(","))
+
+
+def main(argv):
+    parser = argparse.ArgumentParser(prog="lab bench", description=__doc__)
+    several = {"action": "append", "metavar": "NAME"}
+    parser.add_argument("--host", choices=tuple(HOST_CPUS), **several)
+    parser.add_argument("--kernel", choices=images.KERNELS, **several)
+    parser.add_argument("--variant", dest="variants", choices=VARIANTS, **several)
+    parser.add_argument("--workload", dest="workloads", choices=tuple(COUNTS), **several)
+    parser.add_argument("--percents", type=numbers, default=PERCENTS,
+                        help="more points of idle_poll_percent where haltpoll is, with commas")
+    parser.add_argument("--haltpoll-ns", type=numbers, default=HALTPOLL_NS,
+                        help="points of guest_halt_poll_ns, with commas")
+    parser.add_argument("--headline", type=int, default=IDLE_PERCENT,
+                        help="idle_poll_percent at which saved exits are judged")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="shorter workloads")
+    parser.add_argument("--resume", action="store_true",
+                        help="measure what build/bench/results.json does not have yet")
+    parser.add_argument("--show", action="store_true", help="only show what it has")
+    parser.add_argument("--readme", action="store_true",
+                        help="as --show, and put table and plot into the README")
+    options = parser.parse_args(argv)
+    options.variants = options.variants or VARIANTS
+    options.workloads = options.workloads or tuple(COUNTS)
+    only_show = options.show or options.readme
+    if not only_show:
+        images.need_root()
+        bench(options.host or tuple(HOST_CPUS), options.kernel or images.KERNELS, options)
+    path = f"{DIRECTORY}/results.json"
+    try:
+        report = Report(path, True)
+    except OSError as e:
+        raise Failure(f"nothing was measured yet: {e}") from None
+    rc = show(report.data, options)
+    report.save()
+    if options.readme:
+        readme(report.data["results"], options)
+    return rc

@@ -1,0 +1,367 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the benchmark computes from what was counted (pure; tested in test_bench.py).
+
+The format of what is kept is described in Documentation/abi/bench-json.txt.
+"""
+import re
+from collections import namedtuple
+
+FORMAT = 1
+TICK_NS = 10 ** 9 // 100        # USER_HZ, the unit of /proc/stat
+
+
+class Bad(Exception):
+    """The guest said something that makes no sense."""
+
+
+class Point(namedtuple("Point", "variant parameter value")):
+    """One setting that is measured; a variant without a parameter has one point."""
+
+    def __new__(cls, variant, parameter=None, value=None):
+        return super().__new__(cls, variant, parameter, value)
+
+    def parameters(self):
+        return {self.parameter: self.value} if self.parameter else {}
+
+    def label(self):
+        if self.parameter == "idle_poll_percent":
+            return f"{self.variant} {self.value} %"
+        if self.parameter == "guest_halt_poll_ns":
+            return f"{self.variant} {self.value / 1000:g} us"
+        return self.variant
+
+
+def point_of(row):
+    for parameter, value in row["parameters"].items():
+        return Point(row["variant"], parameter, value)
+    return Point(row["variant"])
+
+
+def run_key(host, kernel, point, workload, repeat):
+    return host, kernel, point, workload, repeat
+
+
+def key(run):
+    return run_key(run["host"], run["kernel"], point_of(run), run["workload"], run["repeat"])
+
+
+# -- one run -----------------------------------------------------------------------------
+
+def parse_looks(out):
+    """What bench.sh printed: ({name: growth}, {name: word at the end})."""
+    looks = {"before": {}, "after": {}}
+    for line in out.splitlines():
+        m = re.fullmatch(r"(before|after) ([a-z_.]+) (\S+)", line)
+        if m:
+            looks[m.group(1)][m.group(2)] = m.group(3)
+    before, after = looks["before"], looks["after"]
+    if "time_us" not in before or before.keys() != after.keys():
+        raise Bad(f"the guest's counters are not whole: {sorted(before)} and {sorted(after)}")
+    numbers = {k for k in after if after[k].isdigit() and before[k].isdigit()}
+    grown = {k: int(after[k]) - int(before[k]) for k in numbers}
+    if min(grown.values()) < 0 or grown["time_us"] == 0:
+        raise Bad(f"counters that go backwards: {grown}")
+    return grown, {k: after[k] for k in after.keys() - numbers}
+
+
+def parse_latency(out):
+    """cyclictest's summary, in us, or None."""
+    m = re.search(r"C:\s*\d+ Min:\s*(\d+) Act:\s*\d+ Avg:\s*(\d+) Max:\s*(\d+)", out)
+    return dict(zip(("min_us", "avg_us", "max_us"), map(int, m.groups()))) if m else None
+
+
+def operations(workload, count):
+    """How many operations bench.sh does for a count: messages, I/Os, seconds, ..."""
+    # perf bench sched messaging: each of 20 senders to each of 20 receivers.
+    return count * 400 if workload == "messaging" else count
+
+
+def polled_ns(variant, grown):
+    """The time that was polled instead of halted."""
+    if variant == "suite":
+        return grown["suite.polled_ns"]
+    if variant == "haltpoll":
+        return grown["poll_us"] * 1000
+    if variant == "idle-poll":
+        return grown["idle_ticks"] * TICK_NS
+    return 0
+
+
+def make_run(host, kernel, point, workload, repeat, count, cpus, found):
+    """One line of "runs" from what the guest printed and the host counted."""
+    counts = found["counts"]
+    grown, words = parse_looks(found["out"])
+    run = {
+        "host": host, "kernel": kernel, "variant": point.variant,
+        "parameters": point.parameters(), "workload": workload, "repeat": repeat,
+        "operations": operations(workload, count), "cpus": cpus,
+        "exits_total": counts["total"], "exits": counts["exits"], "detail": counts["detail"],
+        "entries": counts["entries"], "lab_exits": counts["lab_exits"],
+        "hlt": counts["exits"].get("HLT", 0),
+        "wake_ipis": wake_ipis(host, counts, grown),
+        "polled_ns": polled_ns(point.variant, grown),
+        "idle_ns": grown["idle_ticks"] * TICK_NS, "steal_ns": grown["steal_ticks"] * TICK_NS,
+        "elapsed_ns": grown["time_us"] * 1000,
+        "suite": suite_counters(grown, words) if point.variant == "suite" else None,
+        "cyclictest": parse_latency(found["out"]) if workload == "cyclictest" else None,
+    }
+    if workload == "cyclictest" and not run["cyclictest"]:
+        raise Bad("no summary of cyclictest")
+    return run
+
+
+def suite_counters(grown, words):
+    """How far hybrid.ko's counters of the idle path went; "halt_ns" and "reason" as they are."""
+    found = {k: v for k, v in {**grown, **words}.items() if k.startswith("suite.")}
+    found["suite.halt_ns"] = int(found["suite.halt_ns"].removesuffix("ns"))
+    return {k.removeprefix("suite."): v for k, v in sorted(found.items())}
+
+
+def wake_ipis(host, counts, grown):
+    """Exits to send IPIs. KVM: writes to the x2APIC's ICR. Xen: each is a hypercall that has
+    other uses too, so what the guest received is taken."""
+    if host == "kvm":
+        return sum(n for what, n in counts["detail"]["msr"].items() if what == "W 0x830")
+    return grown["wake_ipis"]
+
+
+# -- several runs of one thing -----------------------------------------------------------
+
+SPREAD = ("exits_total", "hlt", "wake_ipis", "sleep_exits", "polled_ns", "elapsed_ns")
+
+
+def median(values):
+    values = sorted(values)
+    middle = len(values) // 2
+    return values[middle] if len(values) % 2 else (values[middle - 1] + values[middle]) / 2
+
+
+def summarise(runs):
+    """The runs of one point and workload -> one line of "results"."""
+    first = runs[0]
+    for r in runs:
+        if r["operations"] != first["operations"]:
+            raise Bad(f"runs of different length in one result: {key(r)}")
+    every = [{**r, "sleep_exits": r["hlt"] + r["wake_ipis"]} for r in runs]
+    reasons = sorted({reason for r in every for reason in r["exits"]})
+    row = {k: first[k] for k in ("host", "kernel", "variant", "parameters", "workload",
+                                 "operations", "cpus")}
+    row["repeats"] = len(every)
+    for name in SPREAD + ("idle_ns", "steal_ns"):
+        row[name] = median([r[name] for r in every])
+    row["exits"] = {reason: median([r["exits"].get(reason, 0) for r in every])
+                    for reason in reasons}
+    row["detail"] = {table: {what: median([r["detail"][table].get(what, 0) for r in every])
+                             for what in sorted({w for r in every for w in r["detail"][table]})}
+                     for table in first["detail"]}
+    row["cyclictest"] = first["cyclictest"] and {
+        k: median([r["cyclictest"][k] for r in every]) for k in first["cyclictest"]}
+    row["suite"] = first["suite"] and {
+        k: median([r["suite"][k] for r in every]) if isinstance(v, int)
+        else sorted({r["suite"][k] for r in every})
+        for k, v in first["suite"].items() if all(k in r["suite"] for r in every)}
+    row["spread"] = {name: [min(r[name] for r in every), max(r[name] for r in every)]
+                     for name in SPREAD}
+    row["model_cycles"] = model_cycles(row)
+    return row
+
+
+def summarise_all(runs):
+    groups = {}
+    for run in runs:
+        groups.setdefault(key(run)[:-1], []).append(run)
+    return [summarise(group) for group in groups.values()]
+
+
+# -- a model: what exits are worth at other depths ----------------------------------------
+
+# Cycles per operation at L1, L2, L3: Lim and Nieh, "Optimizing Nested Virtualization
+# Performance Using Direct Virtual Hardware", ASPLOS 2020, table 3, without DVH.
+DVH_CYCLES = {
+    "hypercall": (1575, 37733, 857578),
+    "device": (4984, 48390, 1008935),
+    "timer": (2005, 43359, 1033946),
+    "ipi": (3273, 39456, 787971),
+}
+
+
+def model_cycles(row):
+    """What the exits of a result would cost at L1, L2, L3: a model. IPIs, timers and devices
+    have prices of their own; any other exit counts as a hypercall."""
+    msr, mmio = row["detail"].get("msr", {}), row["detail"].get("mmio", {})
+    number = {"ipi": row["wake_ipis"], "timer": msr.get("W 0x6e0", 0),
+              "device": row["exits"].get("IOIO", 0) + sum(mmio.values())}
+    number["hypercall"] = max(0, row["exits_total"] - sum(number.values()))
+    return [round(sum(n * DVH_CYCLES[kind][level] for kind, n in number.items()))
+            for level in range(3)]
+
+
+# -- verdicts ----------------------------------------------------------------------------
+
+WAKE_UP_BOUND = ("pingpong", "fio", "ping")
+FEWER = 0.80            # of the exits of sleeping and waking
+IDLE_POLLED = 0.02      # of an idle guest's time
+NOISE = 1.02
+
+
+class Results:
+    """Summaries by host, kernel, point and workload."""
+
+    def __init__(self, rows):
+        self.rows = {(r["host"], r["kernel"], point_of(r), r["workload"]): r for r in rows}
+
+    def get(self, where, point, workload):
+        return self.rows.get((*where, point, workload))
+
+    def places(self):
+        return list(dict.fromkeys(k[:2] for k in self.rows))
+
+    def points(self, where, variant=None):
+        found = dict.fromkeys(k[2] for k in self.rows if k[:2] == where)
+        return [p for p in found if variant in (None, p.variant)]
+
+    def workloads(self, where):
+        return list(dict.fromkeys(k[3] for k in self.rows if k[:2] == where))
+
+
+def each(row, name):
+    return row[name] / row["operations"]
+
+
+def not_more(row, base, name="exits_total"):
+    """Not more than the base, as far as can be told from the repeats."""
+    return row[name] <= max(base[name] * NOISE, base["spread"][name][1])
+
+
+def frontier(rows):
+    """The lower left border of (time polled, exits) points, each per operation."""
+    border = []
+    for x, y in sorted((each(r, "polled_ns"), each(r, "exits_total")) for r in rows):
+        if not border or y < border[-1][1]:
+            border.append((x, y))
+    return border
+
+
+def polled_for(border, exits):
+    """The least time polled that the border has for so many exits, straight between its
+    points; None where it never has as few."""
+    for (x0, y0), (x1, y1) in zip([border[0]] + border, border):
+        if y1 <= exits:
+            if y0 <= exits:
+                return x0
+            return x0 + (x1 - x0) * (y0 - exits) / (y0 - y1)
+    return None
+
+
+PASS, FAIL, SKIP = "PASS", "FAIL", "SKIP"
+
+
+def verdicts(rows, headline, problems=()):
+    """What the suite promises, judged: [(verdict, where, what, text)].
+
+    headline: the idle_poll_percent at which the exits it saves are judged."""
+    results = Results(rows)
+    said = []
+    for where in results.places():
+        place = "-".join(where)
+        for judge in (judge_fewer, judge_haltpoll, judge_bound, judge_idle, judge_never_worse):
+            for verdict, what, text in judge(results, where, headline):
+                said.append((verdict, place, what, text))
+    for problem in problems:
+        if problem["fatal"]:
+            said.append((FAIL, problem["where"], "measured", problem["text"]))
+    return said
+
+
+def judge_fewer(results, where, headline):
+    for workload in WAKE_UP_BOUND:
+        what = f"{workload}: {FEWER:.0%} fewer HLT + wake-up IPIs"
+        base = results.get(where, Point("default"), workload)
+        ours = results.get(where, suite_point(headline), workload)
+        if not base or not ours:
+            yield SKIP, what, "not measured"
+            continue
+        had, has = each(base, "sleep_exits"), each(ours, "sleep_exits")
+        saved = 1 - has / had if had else 0
+        yield (PASS if saved >= FEWER else FAIL, what,
+               f"{had:.2f} -> {has:.2f} per operation, {saved:.0%} fewer, at {headline} %")
+
+
+def suite_point(percent):
+    return Point("suite", "idle_poll_percent", percent)
+
+
+def judge_haltpoll(results, where, _):
+    """Each of haltpoll's points lies on our curve or above it, to the right of it."""
+    points = results.points(where, "haltpoll")
+    for workload in results.workloads(where) if points else ():
+        what = f"{workload}: haltpoll is dominated"
+        base = results.get(where, Point("default"), workload)
+        ours = [results.get(where, p, workload) for p in results.points(where, "suite")]
+        theirs = [results.get(where, p, workload) for p in points]
+        ours, theirs = list(filter(None, ours)), list(filter(None, theirs))
+        if not base or not ours or not theirs:
+            yield SKIP, what, "not measured"
+            continue
+        # Our tunable at 0 never polls: the default.
+        border = frontier([base] + ours)
+        texts, verdict = [], PASS
+        for row in theirs:
+            # Its worst repeat, so that the noise of theirs is not held against ours.
+            exits = row["spread"]["exits_total"][1] / row["operations"]
+            polled, need = each(row, "polled_ns"), polled_for(border, exits)
+            if need is None or need > polled * NOISE:
+                verdict = FAIL
+            texts.append(f"{point_of(row).label()}: {each(row, 'exits_total'):.2f} exits, "
+                         f"{polled / 1000:.0f} us polled, we "
+                         + ("never have as few" if need is None else f"{need / 1000:.0f} us"))
+        yield verdict, what, "; ".join(texts)
+
+
+def judge_bound(results, where, _):
+    """Cost <= 2 * optimum + credit: each sleep costs the optimum at most one halt, so the bound
+    is broken for sure if all of them together cost more than two halts each. Weaker than the
+    bound, whose optimum nobody outside the guest knows; the pure tests have the rest."""
+    point = suite_point(100)
+    for workload in results.workloads(where):
+        row = results.get(where, point, workload)
+        what = f"{workload}: default setting within the bound"
+        if not row or "halt_ns" not in row["suite"]:
+            yield SKIP, what, "not measured"
+            continue
+        used, price = row["suite"], row["suite"]["halt_ns"]
+        cost = used["polled_ns"] + used["halts"] * price
+        limit = 2 * (used["entries"] + row["cpus"]) * price
+        yield (PASS if cost <= limit else FAIL, what,
+               f"{cost / 1e6:.1f} ms for {used['entries']:.0f} sleeps, at most {limit / 1e6:.1f}")
+
+
+def judge_idle(results, where, _):
+    what = f"idle: at most {IDLE_POLLED:.0%} of the time polled, no more exits"
+    base = results.get(where, Point("default"), "idle")
+    ours = results.get(where, suite_point(100), "idle")
+    if not base or not ours:
+        yield SKIP, what, "not measured"
+        return
+    share = ours["polled_ns"] / (ours["elapsed_ns"] * ours["cpus"])
+    fine = share <= IDLE_POLLED and not_more(ours, base)
+    yield (PASS if fine else FAIL, what,
+           f"{share:.2%} polled; {each(ours, 'exits_total'):.1f} exits/s, "
+           f"{each(base, 'exits_total'):.1f} without")
+
+
+def judge_never_worse(results, where, _):
+    for workload in results.workloads(where):
+        base = results.get(where, Point("default"), workload)
+        for point in results.points(where, "suite"):
+            ours = results.get(where, point, workload)
+            if not ours:
+                continue
+            what = f"{workload}: no more exits, {point.label()}"
+            if not base:
+                yield SKIP, what, "not measured"
+                continue
+            yield (PASS if not_more(ours, base) else FAIL, what,
+                   f"{each(ours, 'exits_total'):.2f} per operation, "
+                   f"{each(base, 'exits_total'):.2f} without "
+                   f"(up to {base['spread']['exits_total'][1] / base['operations']:.2f})")

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Shows what the benchmark measured: tables, Markdown for the README, plots."""
+import os
+import re
+import shutil
+import subprocess
+
+from .benchdata import Point, Results, each, point_of, suite_point
+from .say import Failure, say
+
+COLUMNS = ("exits/op", "+-%", "HLT/op", "IPI/op", "polled us/op", "us/op", "vs default",
+           "model L1/L2/L3 kcycles/op")
+
+
+def spread_percent(row, name="exits_total"):
+    low, high = row["spread"][name]
+    return 100 * (high - low) / 2 / row[name] if row[name] else 0.0
+
+
+def table_lines(rows):
+    """A table for the terminal, one line for each point and workload."""
+    results = Results(rows)
+    for where in results.places():
+        yield f"== {' '.join(where)}: exits counted by the host, medians"
+        yield (f"{'workload':<11}{'variant':<19}{'exits/op':>10}{'+-%':>5}{'HLT/op':>9}{'IPI/op':>9}"
+               f"{'polled us':>11}{'us/op':>10}{'exits':>7}  latency avg/max us, stood down")
+        for workload in results.workloads(where):
+            base = results.get(where, Point("default"), workload)
+            for point in results.points(where):
+                row = results.get(where, point, workload)
+                if row:
+                    yield table_line(row, base)
+
+
+def table_line(row, base):
+    against = f"{row['exits_total'] / base['exits_total']:.0%}" if base else ""
+    notes = []
+    if row["cyclictest"]:
+        notes.append(f"{row['cyclictest']['avg_us']:.0f}/{row['cyclictest']['max_us']:.0f}")
+    if row["suite"] and "overcommit" in row["suite"].get("reason", ()):
+        notes.append("overcommit")
+    return (f"{row['workload']:<11}{point_of(row).label():<19}{each(row, 'exits_total'):>10.2f}"
+            f"{spread_percent(row):>5.0f}{each(row, 'hlt'):>9.2f}{each(row, 'wake_ipis'):>9.2f}"
+            f"{each(row, 'polled_ns') / 1e3:>11.1f}{each(row, 'elapsed_ns') / 1e3:>10.1f}"
+            f"{against:>7}  {', '.join(notes)}").rstrip()
+
+
+def model_lines(rows, headline):
+    """What the saved exits are worth elsewhere, by the model."""
+    results = Results(rows)
+    yield "== model: cycles per operation that the exits saved are worth (DVH, table 3)"
+    yield f"{'where':<10}{'workload':<11}{'at':<14}{'L1':>12}{'L2':>12}{'L3':>14}"
+    for where in results.places():
+        for workload in results.workloads(where):
+            base = results.get(where, Point("default"), workload)
+            for point in (suite_point(100), suite_point(headline)):
+                row = results.get(where, point, workload)
+                if base and row:
+                    saved = [round((b - r) / row["operations"])
+                             for b, r in zip(base["model_cycles"], row["model_cycles"])]
+                    yield (f"{'-'.join(where):<10}{workload:<11}{point.label():<14}"
+                           f"{saved[0]:>12,}{saved[1]:>12,}{saved[2]:>14,}")
+
+
+def markdown(rows, where, headline):
+    """The README's table: exits per operation, time polled, for one host and kernel."""
+    results = Results(rows)
+    points = shown_points(results, where, headline)
+    lines = ["| exits per operation (polled) | " + " | ".join(p.label() for p in points) + " |",
+             "|---|" + "---:|" * len(points)]
+    for workload in results.workloads(where):
+        cells = []
+        for point in points:
+            row = results.get(where, point, workload)
+            cells.append(f"{each(row, 'exits_total'):.2f} ({each(row, 'polled_ns') / 1e3:.0f} µs)"
+                         if row else "–")
+        lines.append(f"| {workload} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def shown_points(results, where, headline):
+    """One point of each variant, and of the suite the default and the headline."""
+    wanted = [Point("default"), *results.points(where, "haltpoll")[:1], Point("idle-poll"),
+              suite_point(100), suite_point(headline)]
+    there = results.points(where)
+    return [p for p in dict.fromkeys(wanted) if p in there]
+
+
+def put_between(text, name, new):
+    """Replace what stands between the two marks of a name in a Markdown text."""
+    marked = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.S)
+    if not marked.search(text):
+        raise Failure(f"no marks <!-- {name} --> in the text")
+    return marked.sub(lambda m: m.group(1) + new + m.group(2), text)
+
+
+# -- plots -------------------------------------------------------------------------------
+
+def bars_script(rows, where, headline):
+    """gnuplot: exits per operation of each variant, the default being 100."""
+    results = Results(rows)
+    points = [p for p in shown_points(results, where, headline) if p.variant != "default"]
+    lines = ["$data << EOD", '"" ' + " ".join(f'"{p.label()}"' for p in points)]
+    for workload in results.workloads(where):
+        base = results.get(where, Point("default"), workload)
+        if not base:
+            continue
+        values = []
+        for point in points:
+            row = results.get(where, point, workload)
+            values.append(f"{100 * row['exits_total'] / base['exits_total']:.1f}" if row else "NaN")
+        lines.append(f'"{workload}\\n{each(base, "exits_total"):.1f}" ' + " ".join(values))
+    lines += ["EOD", f'set title "Exits per operation, {" ".join(where)}"',
+              'set ylabel "% of upstream default (below its name: the default\'s exits per operation)"',
+              "set style data histogram", "set style histogram clustered gap 1",
+              "set style fill solid 0.8 border -1", "set yrange [0:*<300]", "set grid y",
+              "set key outside below", 'set arrow from graph 0, first 100 to graph 1, first 100 nohead dt 2',
+              f"plot for [i=2:{len(points) + 1}] $data using i:xtic(1) title columnheader(i)"]
+    return "\n".join(lines) + "\n"
+
+
+def curve_script(rows, where):
+    """gnuplot: exits against time polled, per operation, a panel for each workload."""
+    results = Results(rows)
+    workloads = results.workloads(where)
+    lines, plots = [], []
+    for n, workload in enumerate(workloads):
+        series = []
+        for variant in ("suite", "haltpoll"):
+            points = [Point("default")] * (variant == "suite") + results.points(where, variant)
+            found = [r for r in (results.get(where, p, workload) for p in points) if r]
+            if len(found) < 2:
+                continue
+            lines.append(f"$d{n}_{variant} << EOD")
+            for row in found:
+                low, high = (v / row["operations"] for v in row["spread"]["exits_total"])
+                value = "/".join(str(v) for v in row["parameters"].values()) or "0"
+                if variant == "haltpoll":
+                    value = f"{int(value) / 1000:g}us"
+                lines.append(f"{each(row, 'polled_ns') / 1e3:.3f} {each(row, 'exits_total'):.3f} "
+                             f"{low:.3f} {high:.3f} {value}")
+            lines.append("EOD")
+            for style, title in (("yerrorlines using 1:2:3:4", variant),
+                                 ("labels using 1:2:5 offset 0,0.8 font ',8'", "")):
+                name, using = style.split(" ", 1)
+                series.append(f'$d{n}_{variant} {using} with {name} title "{title}"'
+                              if name != "labels" else
+                              f"$d{n}_{variant} using 1:2:5 with labels offset 0,0.8 "
+                              f"font ',8' notitle")
+        if series:
+            plots += [f'set title "{workload}"', "plot " + ", ".join(series)]
+    rows_of = (len(workloads) + 1) // 2
+    return "\n".join(lines + [
+        f"set multiplot layout {rows_of},2 title 'Exits against time polled, {' '.join(where)}'",
+        "set xlabel 'us polled per operation'", "set ylabel 'exits per operation'",
+        "set yrange [0:*]", "set grid", *plots, "unset multiplot"]) + "\n"
+
+
+def plot(script, path, size):
+    """Both formats of a plot; the script stays beside them."""
+    if not shutil.which("gnuplot"):
+        raise Failure("no gnuplot: 'make deps' installs it")
+    with open(f"{path}.gnuplot", "w", encoding="utf-8") as f:
+        f.write(script)
+    for suffix, terminal in (("svg", "svg"), ("png", "pngcairo")):
+        done = subprocess.run(["gnuplot", "-"], text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, check=False, input=(
+                                  f"set terminal {terminal} size {size} background '#ffffff'\n"
+                                  f"set output '{path}.{suffix}'\n" + script))
+        if done.returncode:
+            raise Failure(f"gnuplot: {done.stdout.strip()}")
+
+
+def plots(rows, directory, headline):
+    for where in Results(rows).places():
+        name = "-".join(where)
+        plot(bars_script(rows, where, headline), f"{directory}/exits-{name}", "1000,500")
+        plot(curve_script(rows, where), f"{directory}/curve-{name}", "1000,1200")
+        say(f"plots: {os.path.relpath(directory)}/{{exits,curve}}-{name}.{{svg,png}}")

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Unit tests of what the benchmark computes and shows."""
+import unittest
+
+from . import benchdata, benchshow
+from .benchdata import Bad, Point, suite_point
+
+LOOKS = """before poll_us 5
+before idle_ticks 100
+before steal_ticks 1
+before wake_ipis 10
+before time_us 1000000
+# /dev/cpu_dma_latency set to 0us
+T: 0 (  312) P: 0 I:10000 C:    150 Min:    273 Act:  400 Avg:  373 Max:     829
+after time_us 3000000
+after poll_us 25
+after idle_ticks 300
+after steal_ticks 2
+after wake_ipis 17
+"""
+SUITE = """{0} suite.entries {1}
+{0} suite.polled_ns {1}
+{0} suite.halts {1}
+{0} suite.reason saves-exits
+{0} suite.halt_ns 500ns
+"""
+
+
+def found(out, total=100):
+    return {"rc": 0, "out": out, "counts": {
+        "total": total, "entries": total, "lab_exits": 3, "exits": {"HLT": 40, "MSR": total - 40},
+        "detail": {"msr": {"W 0x830": 30, "W 0x6e0": 10}, "pio": {}, "mmio": {}, "hypercall": {}}}}
+
+
+def run(point, workload="pingpong", repeat=0, ops=100, **values):
+    result = {"host": "kvm", "kernel": "6.12", "variant": point.variant,
+              "parameters": point.parameters(), "workload": workload, "repeat": repeat,
+              "operations": ops, "cpus": 2, "exits_total": 1000, "exits": {"HLT": 200, "MSR": 800},
+              "detail": {"msr": {"W 0x830": 200, "W 0x6e0": 100}, "mmio": {}},
+              "entries": 1000, "lab_exits": 1, "hlt": 200, "wake_ipis": 200, "polled_ns": 0,
+              "idle_ns": 0, "steal_ns": 0, "elapsed_ns": 10 ** 9, "suite": None,
+              "cyclictest": None}
+    result.update(values)
+    return result
+
+
+def judged(runs, what, headline=3000):
+    """The verdicts whose text begins so."""
+    said = benchdata.verdicts(benchdata.summarise_all(runs), headline)
+    return [v[0] for v in said if v[2].startswith(what)]
+
+
+class Runs(unittest.TestCase):
+    def test_growth(self):
+        got = benchdata.make_run("kvm", "6.12", Point("haltpoll", "guest_halt_poll_ns", 1000),
+                                 "cyclictest", 0, 150, 2, found(LOOKS))
+        self.assertEqual((got["polled_ns"], got["idle_ns"], got["elapsed_ns"]),
+                         (20000, 2 * 10 ** 9, 2 * 10 ** 9))
+        self.assertEqual(got["cyclictest"], {"min_us": 273, "avg_us": 373, "max_us": 829})
+        self.assertEqual((got["hlt"], got["wake_ipis"], got["suite"]), (40, 30, None))
+
+    def test_xen_ipis_are_the_guests(self):
+        got = benchdata.make_run("xen", "6.1", Point("default"), "pipe", 0, 10, 2, found(LOOKS))
+        self.assertEqual((got["wake_ipis"], got["polled_ns"]), (7, 0))
+
+    def test_suite_counters(self):
+        out = SUITE.format("before", 10) + LOOKS + SUITE.format("after", 35)
+        got = benchdata.make_run("kvm", "6.12", suite_point(100), "pipe", 0, 10, 2, found(out))
+        self.assertEqual(got["suite"], {"entries": 25, "polled_ns": 25, "halts": 25,
+                                        "reason": "saves-exits", "halt_ns": 500})
+        self.assertEqual(got["polled_ns"], 25)
+
+    def test_messages(self):
+        self.assertEqual(benchdata.operations("messaging", 3), 1200)
+
+    def test_what_makes_no_sense_is_refused(self):
+        for out in ("", LOOKS.replace("after wake_ipis 17\n", ""),
+                    LOOKS.replace("after poll_us 25", "after poll_us 1")):
+            with self.assertRaises(Bad):
+                benchdata.parse_looks(out)
+        with self.assertRaises(Bad):
+            benchdata.make_run("kvm", "6.12", Point("default"), "cyclictest", 0, 9, 2,
+                               found(LOOKS.replace("Avg", "avg")))
+
+    def test_key_tells_points_apart(self):
+        keys = {benchdata.key(run(p, repeat=r)) for r in (0, 1)
+                for p in (Point("default"), suite_point(100), suite_point(300))}
+        self.assertEqual(len(keys), 6)
+
+
+class Summaries(unittest.TestCase):
+    def test_median_and_spread(self):
+        row, = benchdata.summarise_all([run(Point("default"), repeat=n, exits_total=t, exits=e)
+                                        for n, (t, e) in enumerate(((90, {"HLT": 90}), (10, {}),
+                                                                    (50, {"HLT": 30, "NPF": 20})))])
+        self.assertEqual((row["repeats"], row["exits_total"]), (3, 50))
+        self.assertEqual(row["exits"], {"HLT": 30, "NPF": 0})
+        self.assertEqual(row["spread"]["exits_total"], [10, 90])
+        self.assertEqual(benchdata.median([1, 3, 5, 7]), 4)
+
+    def test_sleep_exits_are_summed_before_the_median(self):
+        row, = benchdata.summarise_all([run(Point("default"), repeat=n, hlt=h, wake_ipis=i)
+                                        for n, (h, i) in enumerate(((0, 9), (9, 0), (5, 5)))])
+        self.assertEqual(row["sleep_exits"], 9)
+
+    def test_runs_of_different_length_do_not_mix(self):
+        with self.assertRaises(Bad):
+            benchdata.summarise_all([run(Point("default")), run(Point("default"), repeat=1, ops=7)])
+
+    def test_model(self):
+        # 200 IPIs, 100 timers, 700 others.
+        row, = benchdata.summarise_all([run(Point("default"))])
+        self.assertEqual(row["model_cycles"][0], 200 * 3273 + 100 * 2005 + 700 * 1575)
+        self.assertEqual(row["model_cycles"][2], 200 * 787971 + 100 * 1033946 + 700 * 857578)
+
+
+class Frontier(unittest.TestCase):
+    BORDER = [(0, 10), (100, 6), (300, 2)]
+
+    def test_only_the_border_counts(self):
+        rows = benchdata.summarise_all([run(suite_point(n), ops=1, exits_total=y, polled_ns=x)
+                                        for n, (x, y) in enumerate(((0, 10), (300, 2), (100, 6),
+                                                                    (150, 7), (400, 2)))])
+        self.assertEqual(benchdata.frontier(rows), self.BORDER)
+
+    def test_polled_for(self):
+        for exits, polled in ((11, 0), (10, 0), (8, 50), (6, 100), (4, 200), (2, 300), (1, None)):
+            self.assertEqual(benchdata.polled_for(self.BORDER, exits), polled, exits)
+
+
+class Verdicts(unittest.TestCase):
+    def test_fewer(self):
+        base = run(Point("default"))
+        for hlt, verdict in ((40, "PASS"), (41, "FAIL")):
+            ours = run(suite_point(3000), hlt=hlt, wake_ipis=40, polled_ns=5)
+            self.assertEqual(judged([base, ours], "pingpong: 80%"), [verdict])
+        self.assertEqual(judged([base], "pingpong: 80%"), ["SKIP"])
+
+    def test_haltpoll_is_dominated(self):
+        base = run(Point("default"))
+        ours = run(suite_point(3000), exits_total=200, polled_ns=10000)
+        for exits, polled, verdict in ((200, 10000, "PASS"), (200, 9000, "FAIL"),
+                                       (600, 6000, "PASS"), (600, 4000, "FAIL"),
+                                       (100, 90000, "FAIL"), (1000, 0, "PASS")):
+            theirs = run(Point("haltpoll", "guest_halt_poll_ns", 1), exits_total=exits,
+                         polled_ns=polled)
+            self.assertEqual(judged([base, ours, theirs], "pingpong: haltpoll"), [verdict],
+                             (exits, polled))
+
+    def test_idle(self):
+        base = run(Point("default"), "idle")
+        for polled, exits, verdict in ((4 * 10 ** 7, 1000, "PASS"), (5 * 10 ** 7, 1000, "FAIL"),
+                                       (0, 1019, "PASS"), (0, 1021, "FAIL")):
+            ours = run(suite_point(100), "idle", polled_ns=polled, exits_total=exits,
+                       suite={"halts": 1, "entries": 1, "polled_ns": 1, "halt_ns": 1})
+            self.assertEqual(judged([base, ours], "idle: at most"), [verdict])
+
+    def test_never_worse_allows_for_the_noise_of_the_default(self):
+        base = [run(Point("default"), "pipe", n, exits_total=t) for n, t in enumerate((900, 1000, 1100))]
+        for exits, verdict in ((1100, "PASS"), (1101, "FAIL")):
+            self.assertEqual(judged(base + [run(suite_point(300), "pipe", exits_total=exits)],
+                                    "pipe: no more"), [verdict])
+
+    def test_bound(self):
+        for polled, verdict in ((1200, "PASS"), (1201, "FAIL")):
+            counters = {"halts": 10, "entries": 9, "polled_ns": polled, "halt_ns": 100}
+            self.assertEqual(judged([run(suite_point(100), suite=counters)],
+                                    "pingpong: default setting"), [verdict])
+
+    def test_what_stayed_unmeasured_fails(self):
+        problems = [{"where": "kvm", "text": "lost", "fatal": True},
+                    {"where": "kvm", "text": "died once", "fatal": False}]
+        self.assertEqual([v[0] for v in benchdata.verdicts([], 100, problems)], ["FAIL"])
+
+
+class Show(unittest.TestCase):
+    ROWS = benchdata.summarise_all(
+        [run(Point("default"), w) for w in ("pingpong", "idle")]
+        + [run(p, w, exits_total=500, polled_ns=7000)
+           for p in (suite_point(100), suite_point(300), Point("haltpoll", "guest_halt_poll_ns", 1000),
+                     Point("haltpoll", "guest_halt_poll_ns", 2000))
+           for w in ("pingpong", "idle")])
+
+    def test_table_has_every_result(self):
+        lines = list(benchshow.table_lines(self.ROWS))
+        self.assertEqual(len(lines), 2 + 2 * 5)
+        self.assertIn("50%", lines[3])
+
+    def test_markdown(self):
+        text = benchshow.markdown(self.ROWS, ("kvm", "6.12"), 300)
+        self.assertIn("| default | haltpoll 1 us | suite 100 % | suite 300 % |", text)
+        self.assertIn("| pingpong | 10.00 (0 µs) | 5.00 (0 µs) |", text)
+
+    def test_plots_have_every_point(self):
+        bars = benchshow.bars_script(self.ROWS, ("kvm", "6.12"), 300)
+        self.assertIn('"pingpong\\n10.0" 50.0 50.0 50.0', bars)
+        curve = benchshow.curve_script(self.ROWS, ("kvm", "6.12"))
+        self.assertEqual(curve.count("0.070 5.000"), 2 * 4)
+
+    def test_marks(self):
+        text = "a\n<!-- x -->\nold\n<!-- /x -->\nb\n"
+        self.assertEqual(benchshow.put_between(text, "x", "new\\1\n"),
+                         "a\n<!-- x -->\nnew\\1\n<!-- /x -->\nb\n")
+        with self.assertRaises(benchshow.Failure):
+            benchshow.put_between(text, "y", "")
