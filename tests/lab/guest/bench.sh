@@ -41,8 +41,21 @@ look() {
 	[ "$1" = after ] || printf 'before time_us %s\n' "${EPOCHREALTIME/./}"
 }
 
+# Wake-ups until hybrid.ko stands down, but at most so many seconds; without it, for two.
+stand_down() {
+	local begin=$EPOCHREALTIME reason=none
+	[ -e /sys/module/hybrid ] || set -- 2
+	while ((${EPOCHREALTIME/./} - ${begin/./} < $1 * 1000000)); do
+		pingpong 20 >/dev/null || return
+		[ ! -e /sys/module/hybrid ] || read -r reason </sys/module/hybrid/idle/reason
+		[ "$reason" != overcommit ] || break
+	done
+	printf 'stood_down %s %s\n' "$reason" $((${EPOCHREALTIME/./} - ${begin/./}))
+}
+
 work() {
 	case $1 in
+	stand-down) stand_down "$2" ;;
 	pingpong) pingpong "$2" ;;
 	pipe) perf bench sched pipe -l "$2" ;;
 	messaging) perf bench sched messaging -g 1 -l "$2" ;;
