@@ -8,10 +8,11 @@ set -u
 look() {
 	local file name value sum line word
 	[ "$1" = before ] || printf 'after time_us %s\n' "${EPOCHREALTIME/./}"
-	for file in /sys/module/hybrid/idle/{entries,polls_won,polls_lost,polled_ns,halts,ipis_avoided,reason}; do
+	for name in entries polls_won polls_lost polled_ns halts ipis_avoided reason; do
+		file=/sys/module/hybrid/idle/$name
 		[ -r "$file" ] || continue
 		read -r value <"$file"
-		printf '%s suite.%s %s\n' "$1" "${file##*/}" "$value"
+		printf '%s suite.%s %s\n' "$1" "$name" "$value"
 	done
 	if [ -r /sys/module/hybrid/cost/halt_ns ]; then
 		read -r value </sys/module/hybrid/cost/halt_ns

@@ -20,6 +20,7 @@ from .say import Failure, say
 from .vm import Lost, machine_says, hardware
 
 DIRECTORY = f"{suite.TOP}/build/bench"
+RESULTS = f"{DIRECTORY}/results.json"
 HOST_CPUS = {"kvm": 2, "xen": 3}        # xen: the first one is dom0's
 HOST_TRIES = 6
 GUEST_TRIES = 3
@@ -73,16 +74,25 @@ def boots(host, kernel, options):
 class Report:
     """Everything measured so far, saved after each run."""
 
-    def __init__(self, path, resume):
+    def __init__(self, path, quick=False):
         self.path = path
         self.data = {"format": benchdata.FORMAT, "machine": machine_says(),
-                     "emulated": not hardware(), "runs": [], "crowded": [], "problems": []}
-        if resume:
+                     "emulated": not hardware(), "quick": quick,
+                     "runs": [], "crowded": [], "problems": []}
+        self.have = set()
+
+    @classmethod
+    def load(cls, path):
+        report = cls(path)
+        try:
             with open(path, encoding="utf-8") as f:
-                self.data = json.load(f)
-            if self.data["format"] != benchdata.FORMAT:
-                raise Failure(f"{path} has another format: it cannot be resumed")
-        self.have = {benchdata.key(r) for r in self.data["runs"] + self.data["crowded"]}
+                report.data = json.load(f)
+        except OSError as e:
+            raise Failure(f"nothing was measured yet: {e}") from None
+        if report.data["format"] != benchdata.FORMAT:
+            raise Failure(f"{path} has another format")
+        report.have = {benchdata.key(r) for r in report.data["runs"] + report.data["crowded"]}
+        return report
 
     def add(self, run):
         self.data["crowded" if run["workload"] == benchdata.CROWDED else "runs"].append(run)
@@ -133,7 +143,7 @@ class Bench:
                     yield repeat, workload
 
     def visit(self, host, its_spec):
-        """Measure all that a guest is booted for; a guest that dies is booted again."""
+        """Measure all that a guest is booted for; where it dies or fails, it is booted again."""
         for attempt in range(1, GUEST_TRIES + 1):
             if not any(any(self.missing(its_spec, p)) for p in its_spec["boot"].points):
                 return
@@ -142,11 +152,11 @@ class Bench:
                 say(f"{its_spec['name']}: up")
                 self.measure(host, its_spec)
                 return
-            except GuestDied as e:
+            except (GuestDied, Failure) as e:
                 last = attempt == GUEST_TRIES
                 say(f"{its_spec['name']}: {e}")
                 self.report.problem(its_spec["name"], "\n".join(
-                    [f"the guest died: {e}", *(host.console() if last else ())]), last)
+                    [str(e), *(host.console() if last else ())]), last)
                 if not last:
                     host.stop()
 
@@ -248,8 +258,12 @@ def bench(hosts, kernels, options):
     """Measure, and save build/bench/results.json."""
     os.makedirs(DIRECTORY, exist_ok=True)
     say(f"the lab runs by {machine_says()}")
-    report = Report(f"{DIRECTORY}/results.json", options.resume)
-    report.data["problems"] = []
+    report = Report(RESULTS, options.quick)
+    if options.resume:
+        report = Report.load(RESULTS)
+        if report.data["quick"] != options.quick:
+            raise Failure("it was measured with --quick, or you did not: these do not mix")
+        report.data["problems"] = []
     payload = suite.Payload("bench", {k: suite.files(k) for k in kernels})
     payload.pack()
     images.host_image()
@@ -330,15 +344,11 @@ def main(argv):
     options = parser.parse_args(argv)
     options.variants = options.variants or VARIANTS
     options.workloads = options.workloads or (*COUNTS, benchdata.CROWDED)
-    only_show = options.show or options.readme
-    if not only_show:
+    if options.show or options.readme:
+        report = Report.load(RESULTS)
+    else:
         images.need_root()
-        bench(options.host or tuple(HOST_CPUS), options.kernel or images.KERNELS, options)
-    path = f"{DIRECTORY}/results.json"
-    try:
-        report = Report(path, True)
-    except OSError as e:
-        raise Failure(f"nothing was measured yet: {e}") from None
+        report = bench(options.host or tuple(HOST_CPUS), options.kernel or images.KERNELS, options)
     rc = show(report.data, options)
     report.save()
     if options.readme:

@@ -8,6 +8,8 @@ import subprocess
 from .benchdata import Point, Results, each, point_of, suite_point
 from .say import Failure, say
 
+REASONS = 5     # shown of each result
+
 
 def spread_percent(row, name="exits_total"):
     low, high = row["spread"][name]
@@ -19,8 +21,8 @@ def table_lines(rows):
     results = Results(rows)
     for where in results.places():
         yield f"== {' '.join(where)}: exits counted by the host, medians"
-        yield (f"{'workload':<11}{'variant':<19}{'exits/op':>10}{'+-%':>5}{'HLT/op':>9}{'IPI/op':>9}"
-               f"{'polled us':>11}{'us/op':>10}{'exits':>7}  latency avg/max us, stood down")
+        yield (f"{'workload':<11}{'variant':<19}{'exits/op':>10}{'+-%':>5}{'HLT/op':>9}"
+               f"{'IPI/op':>9}{'polled us':>11}{'us/op':>10}{'exits':>7}  exits by reason; latency")
         for workload in results.workloads(where):
             base = results.get(where, Point("default"), workload)
             for point in results.points(where):
@@ -31,15 +33,16 @@ def table_lines(rows):
 
 def table_line(row, base):
     against = f"{row['exits_total'] / base['exits_total']:.0%}" if base else ""
-    notes = []
+    most = sorted(row["exits"].items(), key=lambda item: -item[1])[:REASONS]
+    notes = [" ".join(f"{reason} {n / row['operations']:.2f}" for reason, n in most)]
     if row["cyclictest"]:
-        notes.append(f"{row['cyclictest']['avg_us']:.0f}/{row['cyclictest']['max_us']:.0f}")
-    if row["suite"] and "overcommit" in row["suite"].get("reason", ()):
-        notes.append("overcommit")
+        notes.append("latency {avg_us:.0f} us, at most {max_us:.0f}".format(**row["cyclictest"]))
+    if row["suite"] and "overcommit" in row["suite"]["reason"]:
+        notes.append("stood down")
     return (f"{row['workload']:<11}{point_of(row).label():<19}{each(row, 'exits_total'):>10.2f}"
             f"{spread_percent(row):>5.0f}{each(row, 'hlt'):>9.2f}{each(row, 'wake_ipis'):>9.2f}"
             f"{each(row, 'polled_ns') / 1e3:>11.1f}{each(row, 'elapsed_ns') / 1e3:>10.1f}"
-            f"{against:>7}  {', '.join(notes)}").rstrip()
+            f"{against:>7}  {'; '.join(notes)}")
 
 
 def model_lines(rows, headline):
