@@ -36,6 +36,13 @@ if grep -qw lab.shell /proc/cmdline; then
 	exec busybox poweroff -f
 fi
 
+if grep -qw lab.busy /proc/cmdline; then
+	# A neighbour of the guest that is measured: it takes all the time it can get.
+	for _ in $(seq "$(nproc)"); do while :; do :; done & done
+	echo BUSY >/dev/ttyS1
+	wait
+fi
+
 tty=/dev/ttyS1
 stty -F $tty raw -echo 115200 min 1 time 0
 exec 3<>$tty

@@ -8,10 +8,11 @@ set -u
 look() {
 	local file name value sum line word
 	[ "$1" = before ] || printf 'after time_us %s\n' "${EPOCHREALTIME/./}"
-	for file in /sys/module/hybrid/idle/{entries,polls_won,polls_lost,polled_ns,halts,ipis_avoided,reason}; do
+	for name in entries polls_won polls_lost polled_ns halts ipis_avoided reason; do
+		file=/sys/module/hybrid/idle/$name
 		[ -r "$file" ] || continue
 		read -r value <"$file"
-		printf '%s suite.%s %s\n' "$1" "${file##*/}" "$value"
+		printf '%s suite.%s %s\n' "$1" "$name" "$value"
 	done
 	if [ -r /sys/module/hybrid/cost/halt_ns ]; then
 		read -r value </sys/module/hybrid/cost/halt_ns
@@ -41,8 +42,21 @@ look() {
 	[ "$1" = after ] || printf 'before time_us %s\n' "${EPOCHREALTIME/./}"
 }
 
+# Wake-ups until hybrid.ko stands down, but at most so many seconds; without it, for two.
+stand_down() {
+	local begin=$EPOCHREALTIME reason=none
+	[ -e /sys/module/hybrid ] || set -- 2
+	while ((${EPOCHREALTIME/./} - ${begin/./} < $1 * 1000000)); do
+		pingpong 20 >/dev/null || return
+		[ ! -e /sys/module/hybrid ] || read -r reason </sys/module/hybrid/idle/reason
+		[ "$reason" != overcommit ] || break
+	done
+	printf 'stood_down %s %s\n' "$reason" $((${EPOCHREALTIME/./} - ${begin/./}))
+}
+
 work() {
 	case $1 in
+	stand-down) stand_down "$2" ;;
 	pingpong) pingpong "$2" ;;
 	pipe) perf bench sched pipe -l "$2" ;;
 	messaging) perf bench sched messaging -g 1 -l "$2" ;;

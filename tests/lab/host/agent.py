@@ -26,6 +26,10 @@ CONSOLE = "/run/guest.console"
 MONITOR = "/run/guest.monitor"
 CONTROL = "/run/guest.control"
 INITRD = "/run/guest.initrd"
+# The neighbour: a second guest that only keeps its CPUs busy, and says so on its second port.
+BUSY_CONSOLE = "/run/busy.console"
+BUSY_SAID = "/run/busy.said"
+BUSY_TIMEOUT = 180
 
 
 def sh(command, check=True):
@@ -57,7 +61,7 @@ class Host:
     """What both kinds of host share; make_host() picks the kind."""
 
     def __init__(self):
-        self.link = None
+        self.link = self.busy = None
         with open("/proc/cpuinfo") as f:
             self.isa = "vmx" if "GenuineIntel" in f.read() else "svm"
 
@@ -74,9 +78,23 @@ class Host:
         if self.link:
             self.link.sock.close()
         self.kill()
+        self.alone()
         for path in (CONSOLE, CONTROL):
             if os.path.exists(path):
                 os.unlink(path)
+
+    def neighbour(self, spec):
+        """A second guest beside the first, busy; then both on one CPU of this host, until
+        stop()."""
+        if os.path.exists(BUSY_SAID):
+            os.unlink(BUSY_SAID)
+        self.launch_busy(spec)
+        end = time.monotonic() + BUSY_TIMEOUT
+        while b"BUSY" not in (open(BUSY_SAID, "rb").read() if os.path.exists(BUSY_SAID) else b""):
+            if time.monotonic() > end:
+                raise RuntimeError("the neighbour did not start:\n" + "\n".join(tail(BUSY_CONSOLE)))
+            time.sleep(0.5)
+        self.crowd()
 
 
 class KvmHost(Host):
@@ -94,19 +112,21 @@ class KvmHost(Host):
         for name in self.HISTS:
             self._hist(name, "pause")
 
-    def launch(self, spec):
-        put_initrd(spec["initrd"])
-        args = ["qemu-system-x86_64", "-accel", "kvm", "-cpu", "host",
+    @staticmethod
+    def arguments(spec, console, control):
+        return ["qemu-system-x86_64", "-accel", "kvm", "-cpu", "host",
                 "-smp", str(spec["smp"]), "-m", str(spec["mem"]), "-display", "none",
                 "-vga", "none", "-nodefaults", "-no-reboot",
                 "-kernel", "/lab/" + spec["kernel"], "-initrd", INITRD,
-                "-append", spec["append"],
-                "-serial", f"file:{CONSOLE}",
-                "-serial", f"unix:{CONTROL},server=on,wait=off",
-                "-chardev", f"socket,id=monitor,path={MONITOR},server=on,wait=off",
-                "-mon", "chardev=monitor,mode=readline",
-                "-netdev", "user,id=n", "-device", "virtio-net-pci,netdev=n,romfile=",
+                "-append", spec["append"], "-serial", console, "-serial", control,
                 "-drive", "file=/dev/vda,if=virtio,format=raw,readonly=on"]
+
+    def launch(self, spec):
+        put_initrd(spec["initrd"])
+        args = self.arguments(spec, f"file:{CONSOLE}", f"unix:{CONTROL},server=on,wait=off")
+        args += ["-netdev", "user,id=n", "-device", "virtio-net-pci,netdev=n,romfile=",
+                 "-chardev", f"socket,id=monitor,path={MONITOR},server=on,wait=off",
+                 "-mon", "chardev=monitor,mode=readline"]
         if spec.get("shell"):
             args[args.index("-serial") + 1] = "stdio"
             subprocess.run(args, check=False)
@@ -136,6 +156,21 @@ class KvmHost(Host):
             pass
         return [line for line in text.decode("utf-8", "replace").splitlines()
                 if re.match(r"CPU#|RIP|\s*(LVTT|IRR|ISR|Timer|PPR)|. CPU #", line)]
+
+    def launch_busy(self, spec):
+        self.busy = subprocess.Popen(
+            self.arguments(spec, f"file:{BUSY_CONSOLE}", f"file:{BUSY_SAID}"),
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def crowd(self):
+        for guest in (self.qemu, self.busy):
+            sh(f"taskset -acp 0 {guest.pid}")
+
+    def alone(self):
+        if self.busy:
+            self.busy.kill()
+            self.busy.wait()
+            self.busy = None
 
     def _hist(self, name, action):
         # Appended: opening a trigger file for truncation removes its triggers.
@@ -170,6 +205,8 @@ class KvmHost(Host):
 class XenHost(Host):
     name = "xen"
     TRACE = "/run/guest.trace"
+    PV_DISK = ('disk=["format=raw,vdev=xvde,access=ro,script=/lab/host/block.sh,'
+               'target=/dev/vda"]')
 
     def __init__(self):
         super().__init__()
@@ -184,21 +221,29 @@ class XenHost(Host):
         sh("export PATH=$PATH:/usr/lib/xen-4.20/bin; xenconsoled", check=False)
         sh("ip link set lo up")
 
+    def config(self, name, spec, serial):
+        append = spec["append"].replace('"', "")
+        return [f'name="{name}"', 'type="hvm"', f'vcpus={spec["smp"]}', f'memory={spec["mem"]}',
+                'tsc_mode="native"', f'kernel="/lab/{spec["kernel"]}"', f'ramdisk="{INITRD}"',
+                f'cmdline="{append}"', 'vga="none"', "nographic=1",
+                "serial=" + json.dumps(serial), *self.pinning(spec),
+                'on_reboot="destroy"', 'on_crash="destroy"', 'on_poweroff="destroy"']
+
+    @staticmethod
+    def create(path, cfg):
+        with open(path, "w") as f:
+            f.write("\n".join(cfg) + "\n")
+        sh(f"timeout 120 xl create {path}")
+
     def launch(self, spec):
         put_initrd(spec["initrd"])
-        append = spec["append"].replace('"', "")
-        cfg = ['name="g"', 'type="hvm"', f'vcpus={spec["smp"]}', f'memory={spec["mem"]}',
-               'tsc_mode="native"', f'kernel="/lab/{spec["kernel"]}"', f'ramdisk="{INITRD}"',
-               f'cmdline="{append}"', 'vga="none"', "nographic=1",
-               *self.pinning(spec),
-               'on_reboot="destroy"', 'on_crash="destroy"', 'on_poweroff="destroy"']
         serial = [f"file:{CONSOLE}", f"unix:{CONTROL},server=on,wait=off"]
         if spec.get("shell"):
             serial[0] = "pty"
-        cfg.append("serial=" + json.dumps(serial))
+        cfg = self.config("g", spec, serial)
         args = []
         if spec["disk"] == "pv":
-            cfg.append('disk=["format=raw,vdev=xvde,access=ro,script=/lab/host/block.sh,target=/dev/vda"]')
+            cfg.append(self.PV_DISK)
             cfg.append('vif=["mac=00:16:3e:00:00:01,script=/lab/host/vif.sh"]')
         else:
             args = ["-drive", "file=/dev/vda,if=none,id=nv,format=raw,readonly=on",
@@ -206,12 +251,24 @@ class XenHost(Host):
                      "-netdev", "tap,id=n0,ifname=labtap,script=/lab/host/tap-up.sh,downscript=no",
                      "-device", "e1000e,netdev=n0,romfile="]
         cfg.append("device_model_args_hvm=" + json.dumps(args))
-        with open("/run/guest.cfg", "w") as f:
-            f.write("\n".join(cfg) + "\n")
-        sh("timeout 120 xl create /run/guest.cfg")
+        self.create("/run/guest.cfg", cfg)
         self.model = sh("xenstore-read /local/domain/$(xl domid g)/image/device-model-pid").strip()
         if spec.get("shell"):
             subprocess.run(["xl", "console", "-t", "serial", "g"], check=False)
+
+    def launch_busy(self, spec):
+        self.busy = spec
+        self.create("/run/busy.cfg", self.config(
+            "busy", spec, [f"file:{BUSY_CONSOLE}", f"file:{BUSY_SAID}"]) + [self.PV_DISK])
+
+    def crowd(self):
+        for name in ("g", "busy"):
+            sh(f"xl vcpu-pin {name} all {self.busy['host_cpus'] - 1}")
+
+    def alone(self):
+        if self.busy:
+            sh("xl destroy busy", check=False)
+            self.busy = None
 
     @staticmethod
     def pinning(spec):
@@ -284,6 +341,9 @@ def handle(host, request):
         return {}
     if call == "stop":
         host.stop()
+        return {}
+    if call == "neighbour":
+        host.neighbour(request["spec"])
         return {}
     if call == "run":
         counter = Counter(host) if request.get("count") else None

@@ -19,24 +19,29 @@ from .say import Failure, say
 from .vm import Lost, machine_says, hardware
 
 DIRECTORY = f"{suite.TOP}/build/bench"
+RESULTS = f"{DIRECTORY}/results.json"
 HOST_CPUS = {"kvm": 2, "xen": 3}        # xen: the first one is dom0's
 HOST_TRIES = 6
 GUEST_TRIES = 3
 RUN_TRIES = 3
 RUN_TIMEOUT, PATIENCE = 90, 60
 
-# What is given to bench.sh: (normally, with --quick). Under emulation about 2 seconds each.
+# What is given to bench.sh on (kvm, xen): under emulation about a second each. Xen's traces
+# take as long again to read.
 COUNTS = {
-    "pingpong": (10000, 3000),
-    "pipe": (4000, 1000),
-    "messaging": (50, 20),
-    "fio": (400, 150),
-    "ping": (3000, 1000),
-    "ping-paced": (150, 50),
-    "idle": (10, 5),
-    "cyclictest": (150, 50),
+    "pingpong": (6000, 2000),
+    "pipe": (3000, 1000),
+    "messaging": (40, 10),
+    "fio": (300, 100),
+    "ping": (2000, 600),
+    "ping-paced": (100, 100),
+    "idle": (10, 10),
+    "cyclictest": (100, 100),
 }
+QUICK = 3       # times less
 SLEEPING = ("ping-paced", "idle", "cyclictest")
+# Round trips of ping-pong beside a busy neighbour; its exits could not be told apart.
+CROWDED = 3000
 
 
 class Boot:
@@ -68,19 +73,28 @@ def boots(host, kernel, options):
 class Report:
     """Everything measured so far, saved after each run."""
 
-    def __init__(self, path, resume):
+    def __init__(self, path, quick=False):
         self.path = path
         self.data = {"format": benchdata.FORMAT, "machine": machine_says(),
-                     "emulated": not hardware(), "runs": [], "problems": []}
-        if resume:
+                     "emulated": not hardware(), "quick": quick,
+                     "runs": [], "crowded": [], "problems": []}
+        self.have = set()
+
+    @classmethod
+    def load(cls, path):
+        report = cls(path)
+        try:
             with open(path, encoding="utf-8") as f:
-                self.data = json.load(f)
-            if self.data["format"] != benchdata.FORMAT:
-                raise Failure(f"{path} has another format: it cannot be resumed")
-        self.have = {benchdata.key(r) for r in self.data["runs"]}
+                report.data = json.load(f)
+        except OSError as e:
+            raise Failure(f"nothing was measured yet: {e}") from None
+        if report.data["format"] != benchdata.FORMAT:
+            raise Failure(f"{path} has another format")
+        report.have = {benchdata.key(r) for r in report.data["runs"] + report.data["crowded"]}
+        return report
 
     def add(self, run):
-        self.data["runs"].append(run)
+        self.data["crowded" if run["workload"] == benchdata.CROWDED else "runs"].append(run)
         self.have.add(benchdata.key(run))
         self.save()
 
@@ -108,10 +122,11 @@ class Bench:
         self.workloads = options.workloads
         # What is only there for the curve is not measured where nothing but time passes.
         self.whole = (None, 100, options.headline, options.haltpoll_ns[0])
-        self.column = int(options.quick)
+        self.crowded = (Point("default"), suite_point(options.headline))
+        self.divide = QUICK if options.quick else 1
 
-    def count(self, workload):
-        return COUNTS[workload][self.column]
+    def count(self, host, workload):
+        return max(1, COUNTS[workload][host == "xen"] // self.divide)
 
     def missing(self, its_spec, point):
         """(repeat, workload) of a point that are still to be measured."""
@@ -119,13 +134,15 @@ class Bench:
             for workload in self.workloads:
                 if workload in SLEEPING and point.value not in self.whole:
                     continue
+                if workload == benchdata.CROWDED and point not in self.crowded:
+                    continue
                 wanted = benchdata.run_key(its_spec["host"], its_spec["kernel_name"], point,
                                            workload, repeat)
                 if wanted not in self.report.have:
                     yield repeat, workload
 
     def visit(self, host, its_spec):
-        """Measure all that a guest is booted for; a guest that dies is booted again."""
+        """Measure all that a guest is booted for; where it dies or fails, it is booted again."""
         for attempt in range(1, GUEST_TRIES + 1):
             if not any(any(self.missing(its_spec, p)) for p in its_spec["boot"].points):
                 return
@@ -134,32 +151,60 @@ class Bench:
                 say(f"{its_spec['name']}: up")
                 self.measure(host, its_spec)
                 return
-            except GuestDied as e:
+            except (GuestDied, Failure) as e:
                 last = attempt == GUEST_TRIES
                 say(f"{its_spec['name']}: {e}")
                 self.report.problem(its_spec["name"], "\n".join(
-                    [f"the guest died: {e}", *(host.console() if last else ())]), last)
+                    [str(e), *(host.console() if last else ())]), last)
                 if not last:
                     host.stop()
 
     def measure(self, host, its_spec):
         points = its_spec["boot"].points
-        for workload in self.workloads:     # so that no variant pays for reading from the disk
+        for workload in COUNTS:     # so that no variant pays for reading from the disk
             host.run(f". /suite/lab/bench.sh {workload} 1", RUN_TIMEOUT, patience=PATIENCE)
         for repeat in range(self.repeats):
             # Interleaved, and each time in another order.
             turn = repeat % len(points)
             for point in points[turn:] + points[:turn]:
-                todo = [w for r, w in self.missing(its_spec, point) if r == repeat]
+                todo = [w for r, w in self.missing(its_spec, point)
+                        if r == repeat and w != benchdata.CROWDED]
                 if not todo:
                     continue
                 switch(host, point)
                 for workload in todo:
                     self.one(host, its_spec, point, workload, repeat)
+        todo = [(r, p) for p in points for r, w in self.missing(its_spec, p)
+                if w == benchdata.CROWDED]
+        if todo:
+            self.crowd(host, its_spec, sorted(todo))
+
+    def crowd(self, host, its_spec, todo):
+        """Beside a busy guest on the same CPU: does it stand down, and how fast is it then?"""
+        neighbour = spec(its_spec["host"], its_spec["kernel_name"], "default", extra="lab.busy",
+                         host_cpus=its_spec["host_cpus"])
+        host.neighbour(neighbour)
+        say(f"{its_spec['name']}: has a busy neighbour")
+        count = CROWDED // self.divide
+        for repeat, point in todo:
+            switch(host, point)
+            outs = []
+            for command in (f"stand-down {benchdata.STAND_DOWN}",
+                            f"pingpong {count}"):
+                found = host.run(f". /suite/lab/bench.sh {command}", RUN_TIMEOUT, patience=PATIENCE)
+                if found["rc"]:
+                    raise Failure(f"{its_spec['name']}, beside a neighbour: {found['out'][-600:]}")
+                outs.append(found["out"])
+            run = benchdata.make_crowded(its_spec["host"], its_spec["kernel_name"], point, repeat,
+                                         count, its_spec["smp"], *outs)
+            self.report.add(run)
+            say(f"{its_spec['name']} {point.label()} {repeat + 1}/{self.repeats}: stood down "
+                f"after {run['stood_down_ns'] and run['stood_down_ns'] / 1e9} s, "
+                f"{run['elapsed_ns'] / run['operations'] / 1e3:.0f} us a round trip")
 
     def one(self, host, its_spec, point, workload, repeat):
         where = f"{its_spec['host']}-{its_spec['kernel_name']} {point.label()} {workload}"
-        count = self.count(workload)
+        count = self.count(its_spec["host"], workload)
         for attempt in range(1, RUN_TRIES + 1):
             started = time.monotonic()
             try:
@@ -212,8 +257,12 @@ def bench(hosts, kernels, options):
     """Measure, and save build/bench/results.json."""
     os.makedirs(DIRECTORY, exist_ok=True)
     say(f"the lab runs by {machine_says()}")
-    report = Report(f"{DIRECTORY}/results.json", options.resume)
-    report.data["problems"] = []
+    report = Report(RESULTS, options.quick)
+    if options.resume:
+        report = Report.load(RESULTS)
+        if report.data["quick"] != options.quick:
+            raise Failure("it was measured with --quick, or you did not: these do not mix")
+        report.data["problems"] = []
     payload = suite.Payload("bench", {k: suite.files(k) for k in kernels})
     payload.pack()
     images.host_image()
@@ -241,7 +290,7 @@ HALTPOLL_NS = (200000, 1000000, 4000000, 16000000)      # the first one is the k
 def show(data, options):
     """Print and plot what was measured, and judge it: the exit code."""
     rows = benchdata.summarise_all(data["runs"])
-    judged = benchdata.verdicts(rows, options.headline, data["problems"])
+    judged = benchdata.verdicts(rows, options.headline, data["problems"], data["crowded"])
     data["results"] = rows
     data["verdicts"] = [dict(zip(("verdict", "where", "what", "text"), v)) for v in judged]
     print(*benchshow.table_lines(rows), sep="\n")
@@ -276,7 +325,8 @@ def main(argv):
     parser.add_argument("--host", choices=tuple(HOST_CPUS), **several)
     parser.add_argument("--kernel", choices=images.KERNELS, **several)
     parser.add_argument("--variant", dest="variants", choices=VARIANTS, **several)
-    parser.add_argument("--workload", dest="workloads", choices=tuple(COUNTS), **several)
+    parser.add_argument("--workload", dest="workloads", choices=(*COUNTS, benchdata.CROWDED),
+                        **several)
     parser.add_argument("--percents", type=numbers, default=PERCENTS,
                         help="more points of idle_poll_percent where haltpoll is, with commas")
     parser.add_argument("--haltpoll-ns", type=numbers, default=HALTPOLL_NS,
@@ -292,16 +342,12 @@ def main(argv):
                         help="as --show, and put table and plot into the README")
     options = parser.parse_args(argv)
     options.variants = options.variants or VARIANTS
-    options.workloads = options.workloads or tuple(COUNTS)
-    only_show = options.show or options.readme
-    if not only_show:
+    options.workloads = options.workloads or (*COUNTS, benchdata.CROWDED)
+    if options.show or options.readme:
+        report = Report.load(RESULTS)
+    else:
         images.need_root()
-        bench(options.host or tuple(HOST_CPUS), options.kernel or images.KERNELS, options)
-    path = f"{DIRECTORY}/results.json"
-    try:
-        report = Report(path, True)
-    except OSError as e:
-        raise Failure(f"nothing was measured yet: {e}") from None
+        report = bench(options.host or tuple(HOST_CPUS), options.kernel or images.KERNELS, options)
     rc = show(report.data, options)
     report.save()
     if options.readme:

@@ -98,7 +98,7 @@ def make_run(host, kernel, point, workload, repeat, count, cpus, found):
         "exits_total": counts["total"], "exits": counts["exits"], "detail": counts["detail"],
         "entries": counts["entries"], "lab_exits": counts["lab_exits"],
         "hlt": counts["exits"].get("HLT", 0),
-        "wake_ipis": wake_ipis(host, counts, grown),
+        "wake_ipis": wake_ipis(host, counts, grown), "guest_ipis": grown["wake_ipis"],
         "polled_ns": polled_ns(point.variant, grown),
         "idle_ns": grown["idle_ticks"] * TICK_NS, "steal_ns": grown["steal_ticks"] * TICK_NS,
         "elapsed_ns": grown["time_us"] * 1000,
@@ -115,6 +115,25 @@ def suite_counters(grown, words):
     found = {k: v for k, v in {**grown, **words}.items() if k.startswith("suite.")}
     found["suite.halt_ns"] = int(found["suite.halt_ns"].removesuffix("ns"))
     return {k.removeprefix("suite."): v for k, v in sorted(found.items())}
+
+
+CROWDED = "overcommit"
+STAND_DOWN = 15         # seconds in which it has to
+
+
+def make_crowded(host, kernel, point, repeat, count, cpus, settling, working):
+    """One line of "crowded": what bench.sh printed for stand-down, then for ping-pong."""
+    m = re.search(r"^stood_down (\S+) (\d+)$", settling, re.M)
+    if not m:
+        raise Bad(f"stand-down said nothing: {settling[-300:]}")
+    grown, words = parse_looks(working)
+    return {"host": host, "kernel": kernel, "variant": point.variant,
+            "parameters": point.parameters(), "workload": CROWDED, "repeat": repeat,
+            "operations": count, "cpus": cpus,
+            "stood_down_ns": int(m.group(2)) * 1000 if m.group(1) == "overcommit" else None,
+            "elapsed_ns": grown["time_us"] * 1000, "steal_ns": grown["steal_ticks"] * TICK_NS,
+            "polled_ns": polled_ns(point.variant, grown),
+            "suite": suite_counters(grown, words) if point.variant == "suite" else None}
 
 
 def wake_ipis(host, counts, grown):
@@ -158,8 +177,7 @@ def summarise(runs):
         k: median([r["cyclictest"][k] for r in every]) for k in first["cyclictest"]}
     row["suite"] = first["suite"] and {
         k: median([r["suite"][k] for r in every]) if isinstance(v, int)
-        else sorted({r["suite"][k] for r in every})
-        for k, v in first["suite"].items() if all(k in r["suite"] for r in every)}
+        else sorted({r["suite"][k] for r in every}) for k, v in first["suite"].items()}
     row["spread"] = {name: [min(r[name] for r in every), max(r[name] for r in every)]
                      for name in SPREAD}
     row["model_cycles"] = model_cycles(row)
@@ -256,7 +274,7 @@ def polled_for(border, exits):
 PASS, FAIL, SKIP = "PASS", "FAIL", "SKIP"
 
 
-def verdicts(rows, headline, problems=()):
+def verdicts(rows, headline, problems=(), crowded=()):
     """What the suite promises, judged: [(verdict, where, what, text)].
 
     headline: the idle_poll_percent at which the exits it saves are judged."""
@@ -267,6 +285,10 @@ def verdicts(rows, headline, problems=()):
         for judge in (judge_fewer, judge_haltpoll, judge_bound, judge_idle, judge_never_worse):
             for verdict, what, text in judge(results, where, headline):
                 said.append((verdict, place, what, text))
+    for where in dict.fromkeys((r["host"], r["kernel"]) for r in crowded):
+        runs = [r for r in crowded if (r["host"], r["kernel"]) == where]
+        said += [(verdict, "-".join(where), what, text) for verdict, what, text in
+                 judge_crowded(runs, headline)]
     for problem in problems:
         if problem["fatal"]:
             said.append((FAIL, problem["where"], "measured", problem["text"]))
@@ -326,7 +348,7 @@ def judge_bound(results, where, _):
     for workload in results.workloads(where):
         row = results.get(where, point, workload)
         what = f"{workload}: default setting within the bound"
-        if not row or "halt_ns" not in row["suite"]:
+        if not row:
             yield SKIP, what, "not measured"
             continue
         used, price = row["suite"], row["suite"]["halt_ns"]
@@ -350,10 +372,10 @@ def judge_idle(results, where, _):
            f"{each(base, 'exits_total'):.1f} without")
 
 
-def judge_never_worse(results, where, _):
+def judge_never_worse(results, where, headline):
     for workload in results.workloads(where):
         base = results.get(where, Point("default"), workload)
-        for point in results.points(where, "suite"):
+        for point in dict.fromkeys((suite_point(100), suite_point(headline))):
             ours = results.get(where, point, workload)
             if not ours:
                 continue
@@ -365,3 +387,24 @@ def judge_never_worse(results, where, _):
                    f"{each(ours, 'exits_total'):.2f} per operation, "
                    f"{each(base, 'exits_total'):.2f} without "
                    f"(up to {base['spread']['exits_total'][1] / base['operations']:.2f})")
+
+
+def judge_crowded(runs, headline):
+    ours = [r for r in runs if point_of(r) == suite_point(headline)]
+    base = [r["elapsed_ns"] for r in runs if r["variant"] == "default"]
+    what = f"overcommit: stands down within {STAND_DOWN} s, {headline} %"
+    if not ours:
+        yield SKIP, what, "not measured"
+        return
+    times = [r["stood_down_ns"] for r in ours]
+    yield (FAIL if None in times else PASS, what, ", ".join(
+        "never" if t is None else f"{t / 1e9:.1f} s" for t in times))
+    what = f"overcommit: no slower, {headline} %"
+    if not base:
+        yield SKIP, what, "not measured"
+        return
+    took = median([r["elapsed_ns"] for r in ours])
+    yield (PASS if took <= max(base + [median(base) * NOISE]) else FAIL, what,
+           f"{took / ours[0]['operations'] / 1e3:.0f} us a round trip, "
+           f"{median(base) / ours[0]['operations'] / 1e3:.0f} without "
+           f"(up to {max(base) / ours[0]['operations'] / 1e3:.0f})")

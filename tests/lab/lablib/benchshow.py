@@ -8,8 +8,7 @@ import subprocess
 from .benchdata import Point, Results, each, point_of, suite_point
 from .say import Failure, say
 
-COLUMNS = ("exits/op", "+-%", "HLT/op", "IPI/op", "polled us/op", "us/op", "vs default",
-           "model L1/L2/L3 kcycles/op")
+REASONS = 5     # shown of each result
 
 
 def spread_percent(row, name="exits_total"):
@@ -22,8 +21,8 @@ def table_lines(rows):
     results = Results(rows)
     for where in results.places():
         yield f"== {' '.join(where)}: exits counted by the host, medians"
-        yield (f"{'workload':<11}{'variant':<19}{'exits/op':>10}{'+-%':>5}{'HLT/op':>9}{'IPI/op':>9}"
-               f"{'polled us':>11}{'us/op':>10}{'exits':>7}  latency avg/max us, stood down")
+        yield (f"{'workload':<11}{'variant':<19}{'exits/op':>10}{'+-%':>5}{'HLT/op':>9}"
+               f"{'IPI/op':>9}{'polled us':>11}{'us/op':>10}{'exits':>7}  exits by reason; latency")
         for workload in results.workloads(where):
             base = results.get(where, Point("default"), workload)
             for point in results.points(where):
@@ -34,15 +33,16 @@ def table_lines(rows):
 
 def table_line(row, base):
     against = f"{row['exits_total'] / base['exits_total']:.0%}" if base else ""
-    notes = []
+    most = sorted(row["exits"].items(), key=lambda item: -item[1])[:REASONS]
+    notes = [" ".join(f"{reason} {n / row['operations']:.2f}" for reason, n in most)]
     if row["cyclictest"]:
-        notes.append(f"{row['cyclictest']['avg_us']:.0f}/{row['cyclictest']['max_us']:.0f}")
-    if row["suite"] and "overcommit" in row["suite"].get("reason", ()):
-        notes.append("overcommit")
+        notes.append("latency {avg_us:.0f} us, at most {max_us:.0f}".format(**row["cyclictest"]))
+    if row["suite"] and "overcommit" in row["suite"]["reason"]:
+        notes.append("stood down")
     return (f"{row['workload']:<11}{point_of(row).label():<19}{each(row, 'exits_total'):>10.2f}"
             f"{spread_percent(row):>5.0f}{each(row, 'hlt'):>9.2f}{each(row, 'wake_ipis'):>9.2f}"
             f"{each(row, 'polled_ns') / 1e3:>11.1f}{each(row, 'elapsed_ns') / 1e3:>10.1f}"
-            f"{against:>7}  {', '.join(notes)}").rstrip()
+            f"{against:>7}  {'; '.join(notes)}")
 
 
 def model_lines(rows, headline):
@@ -110,11 +110,14 @@ def bars_script(rows, where, headline):
             row = results.get(where, point, workload)
             values.append(f"{100 * row['exits_total'] / base['exits_total']:.1f}" if row else "NaN")
         lines.append(f'"{workload}\\n{each(base, "exits_total"):.1f}" ' + " ".join(values))
-    lines += ["EOD", f'set title "Exits per operation, {" ".join(where)}"',
-              'set ylabel "% of upstream default (below its name: the default\'s exits per operation)"',
+    lines += ["EOD", f'set title "Exits per operation, {" ".join(where)} (100 = upstream default)"',
+              "set ylabel '% of upstream default'",
+              "set xlabel 'workload, and its exits per operation by default' offset 0,-1",
+              "set bmargin 5",
               "set style data histogram", "set style histogram clustered gap 1",
               "set style fill solid 0.8 border -1", "set yrange [0:*<300]", "set grid y",
-              "set key outside below", 'set arrow from graph 0, first 100 to graph 1, first 100 nohead dt 2',
+              "set key outside right top",
+              "set arrow from graph 0, first 100 to graph 1, first 100 nohead dt 2",
               f"plot for [i=2:{len(points) + 1}] $data using i:xtic(1) title columnheader(i)"]
     return "\n".join(lines) + "\n"
 
@@ -140,20 +143,18 @@ def curve_script(rows, where):
                 lines.append(f"{each(row, 'polled_ns') / 1e3:.3f} {each(row, 'exits_total'):.3f} "
                              f"{low:.3f} {high:.3f} {value}")
             lines.append("EOD")
-            for style, title in (("yerrorlines using 1:2:3:4", variant),
-                                 ("labels using 1:2:5 offset 0,0.8 font ',8'", "")):
-                name, using = style.split(" ", 1)
-                series.append(f'$d{n}_{variant} {using} with {name} title "{title}"'
-                              if name != "labels" else
-                              f"$d{n}_{variant} using 1:2:5 with labels offset 0,0.8 "
-                              f"font ',8' notitle")
+            series += [f"$d{n}_{variant} using 1:2:3:4 with yerrorlines title '{variant}'",
+                       f"$d{n}_{variant} using 1:2:5 with labels offset 0,0.8 font ',8' notitle"]
         if series:
             plots += [f'set title "{workload}"', "plot " + ", ".join(series)]
-    rows_of = (len(workloads) + 1) // 2
     return "\n".join(lines + [
-        f"set multiplot layout {rows_of},2 title 'Exits against time polled, {' '.join(where)}'",
-        "set xlabel 'us polled per operation'", "set ylabel 'exits per operation'",
-        "set yrange [0:*]", "set grid", *plots, "unset multiplot"]) + "\n"
+        f"set multiplot layout {(len(workloads) + 1) // 2},2 "
+        f"title 'Exits against time polled, {' '.join(where)}'",
+        "set xlabel 'us polled per operation (log scale from 1)'",
+        "set ylabel 'exits per operation'", "set yrange [0:*]", "set grid",
+        "set nonlinear x via log10(1+x) inverse 10**x-1",
+        "set xtics (0, 1, 10, 100, '1 000' 1000, '10 000' 10000)",
+        "set key above", *plots, "unset multiplot"]) + "\n"
 
 
 def plot(script, path, size):

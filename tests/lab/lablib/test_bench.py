@@ -152,20 +152,38 @@ class Verdicts(unittest.TestCase):
         for polled, exits, verdict in ((4 * 10 ** 7, 1000, "PASS"), (5 * 10 ** 7, 1000, "FAIL"),
                                        (0, 1019, "PASS"), (0, 1021, "FAIL")):
             ours = run(suite_point(100), "idle", polled_ns=polled, exits_total=exits,
-                       suite={"halts": 1, "entries": 1, "polled_ns": 1, "halt_ns": 1})
+                       suite={"halts": 1, "entries": 1, "polled_ns": 1, "halt_ns": 1, "reason": "x"})
             self.assertEqual(judged([base, ours], "idle: at most"), [verdict])
 
     def test_never_worse_allows_for_the_noise_of_the_default(self):
-        base = [run(Point("default"), "pipe", n, exits_total=t) for n, t in enumerate((900, 1000, 1100))]
+        base = [run(Point("default"), "pipe", n, exits_total=t)
+                for n, t in enumerate((900, 1000, 1100))]
         for exits, verdict in ((1100, "PASS"), (1101, "FAIL")):
-            self.assertEqual(judged(base + [run(suite_point(300), "pipe", exits_total=exits)],
+            self.assertEqual(judged(base + [run(suite_point(3000), "pipe", exits_total=exits)],
                                     "pipe: no more"), [verdict])
 
     def test_bound(self):
         for polled, verdict in ((1200, "PASS"), (1201, "FAIL")):
-            counters = {"halts": 10, "entries": 9, "polled_ns": polled, "halt_ns": 100}
+            counters = {"halts": 10, "entries": 9, "polled_ns": polled, "halt_ns": 100,
+                        "reason": "x"}
             self.assertEqual(judged([run(suite_point(100), suite=counters)],
                                     "pingpong: default setting"), [verdict])
+
+    def test_overcommit(self):
+        def crowded(point, took, reason="overcommit"):
+            work = LOOKS.replace("3000000", str(1000000 + took))
+            if point.variant == "suite":
+                work = SUITE.format("before", 1) + work + SUITE.format("after", 2)
+            return benchdata.make_crowded("kvm", "6.12", point, 0, 10, 2,
+                                          f"x\nstood_down {reason} 2500000\n", work)
+
+        base = [crowded(Point("default"), t, "none") for t in (900, 1000, 1100)]
+        self.assertIsNone(base[0]["stood_down_ns"])
+        for ours, verdicts in ((crowded(suite_point(100), 1100), ["PASS", "PASS"]),
+                               (crowded(suite_point(100), 1101), ["PASS", "FAIL"]),
+                               (crowded(suite_point(100), 1, "saves-exits"), ["FAIL", "PASS"])):
+            said = benchdata.verdicts([], 100, (), base + [ours])
+            self.assertEqual([v[0] for v in said], verdicts)
 
     def test_what_stayed_unmeasured_fails(self):
         problems = [{"where": "kvm", "text": "lost", "fatal": True},
@@ -177,8 +195,8 @@ class Show(unittest.TestCase):
     ROWS = benchdata.summarise_all(
         [run(Point("default"), w) for w in ("pingpong", "idle")]
         + [run(p, w, exits_total=500, polled_ns=7000)
-           for p in (suite_point(100), suite_point(300), Point("haltpoll", "guest_halt_poll_ns", 1000),
-                     Point("haltpoll", "guest_halt_poll_ns", 2000))
+           for p in (suite_point(100), suite_point(300),
+                     *(Point("haltpoll", "guest_halt_poll_ns", ns) for ns in (1000, 2000)))
            for w in ("pingpong", "idle")])
 
     def test_table_has_every_result(self):

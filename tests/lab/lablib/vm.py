@@ -274,6 +274,10 @@ class Nested:
         return self._call("run", timeout + patience, command=command, timeout=timeout,
                           count=count)
 
+    def neighbour(self, spec):
+        """A second guest, busy, and both on one CPU of the host, until stop()."""
+        self._call("neighbour", 400, spec=spec)
+
     def stop(self):
         """End the guest, keep the host."""
         self._call("stop", 120)
