@@ -170,12 +170,12 @@ static void every_cpu(struct kunit *test)
 	disjoint(test, &f);
 }
 
-struct range {
+struct last_leaves {
 	const char *name;
 	u32 max_basic, max_ext, max_7;
 };
 
-static const struct range ranges[] = {
+static const struct last_leaves ranges[] = {
 	{ "nothing", 0, 0, 0 },
 	{ "leaf 1", 1, 0x80000000, 0 },
 	{ "leaf 6", 6, 0x80000001, 0 },
@@ -188,7 +188,7 @@ static const struct range ranges[] = {
 	{ "all", ~0u, ~0u, ~0u },
 };
 
-static void range_desc(const struct range *r, char *desc)
+static void range_desc(const struct last_leaves *r, char *desc)
 {
 	strcpy(desc, r->name);
 }
@@ -197,7 +197,7 @@ KUNIT_ARRAY_PARAM(ranges, ranges, range_desc);
 /* No leaf is asked for that the CPU does not have: it would answer with ones here. */
 static void bounded(struct kunit *test)
 {
-	const struct range *r = test->param_value;
+	const struct last_leaves *r = test->param_value;
 	struct mn_features f = {};
 
 	cpu.max_basic = r->max_basic;

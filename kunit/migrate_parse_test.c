@@ -135,7 +135,7 @@ static void vmclock_page(struct kunit *test)
 	bad.seq = __cpu_to_le32(5);
 	KUNIT_EXPECT_EQ(test, mn_vmclock_parse(&bad, &marker), -EAGAIN);
 	bad = good;
-	bad.magic ^= 1;
+	bad.magic = __cpu_to_le32(0x4b4c4357);
 	KUNIT_EXPECT_EQ(test, mn_vmclock_parse(&bad, &marker), -EINVAL);
 	bad = good;
 	bad.size = __cpu_to_le32(sizeof(bad) - 1);

@@ -139,7 +139,8 @@ static bool name_valid(const char name[MIGRATE_NOTIFY_NAME_LEN])
 {
 	size_t i, len = strnlen(name, MIGRATE_NOTIFY_NAME_LEN);
 
-	if (len == MIGRATE_NOTIFY_NAME_LEN || memchr_inv(name + len, 0, MIGRATE_NOTIFY_NAME_LEN - len))
+	if (len == MIGRATE_NOTIFY_NAME_LEN ||
+	    memchr_inv(name + len, 0, MIGRATE_NOTIFY_NAME_LEN - len))
 		return false;
 	for (i = 0; i < len; i++)
 		if (name[i] < ' ' || name[i] > '~')

@@ -40,7 +40,7 @@
 
 static unsigned int timeout_ms = 10000;
 module_param(timeout_ms, uint, 0444);
-MODULE_PARM_DESC(timeout_ms, "How long acks are awaited where the host does not say (ms, default 10000)");
+MODULE_PARM_DESC(timeout_ms, "Wait for acks where the host does not say (ms, default 10000)");
 static unsigned int max_timeout_ms = 1800000;
 module_param(max_timeout_ms, uint, 0444);
 MODULE_PARM_DESC(max_timeout_ms, "and at most, whatever the host says (ms, default 1800000)");

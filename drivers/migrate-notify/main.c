@@ -39,7 +39,7 @@ static void __exit mn_exit(void)
 module_init(mn_init);
 module_exit(mn_exit);
 
-MODULE_DESCRIPTION("Hybrid HVM: tells programs of live migrations and of what the CPU can do after them");
+MODULE_DESCRIPTION("Hybrid HVM: tells programs of live migrations and CPU features");
 MODULE_AUTHOR("The Hybrid HVM developers");
 MODULE_VERSION(HYBRID_VERSION);
 MODULE_LICENSE("GPL");

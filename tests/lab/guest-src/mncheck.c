@@ -40,7 +40,16 @@
 #include <linux/migrate_notify.h>
 
 #define ALL_EVENTS	(MIGRATE_NOTIFY_MASK(MIGRATE_NOTIFY_EVENT_TYPES) - 2)
-#define CHECK(c, ...) do { if (!(c)) { warnx("line %d: %s", __LINE__, #c); errx(1, __VA_ARGS__); } } while (0)
+#define EV(type)	MIGRATE_NOTIFY_EVENT_##type
+#define DO(action)	MIGRATE_NOTIFY_INJECT_##action
+#define IOC(which)	MIGRATE_NOTIFY_IOC_##which
+
+#define CHECK(c, ...) do {					\
+	if (!(c)) {						\
+		warnx("line %d: %s", __LINE__, #c);		\
+		errx(1, __VA_ARGS__);				\
+	}							\
+} while (0)
 
 static const char *const names[] = {
 #define MN_FEATURE(nr, id, name, leaf, subleaf, reg, bit, xcr0, need, level) [nr] = name,
@@ -77,7 +86,7 @@ static struct migrate_notify_subscribe subscribe(int fd, bool delay, uint32_t ev
 	};
 
 	strcpy(s.name, name);
-	if (ioctl(fd, MIGRATE_NOTIFY_IOC_SUBSCRIBE, &s))
+	if (ioctl(fd, IOC(SUBSCRIBE), &s))
 		err(1, "subscribe");
 	return s;
 }
@@ -87,7 +96,7 @@ static int inject(int fd, uint32_t action, uint64_t *op, uint32_t timeout_ms, ui
 	struct migrate_notify_inject i = {
 		.action = action, .op_id = *op, .timeout_ms = timeout_ms, .status = status,
 	};
-	int ret = ioctl(fd, MIGRATE_NOTIFY_IOC_INJECT, &i) ? -errno : 0;
+	int ret = ioctl(fd, IOC(INJECT), &i) ? -errno : 0;
 
 	*op = i.op_id;
 	return ret;
@@ -232,15 +241,15 @@ static void watch(const char *file, unsigned int completes)
 
 		CHECK(read(fd, &e, sizeof(e)) == sizeof(e), "read: %s", strerror(errno));
 		fprintf(out, "%s seq=%llu op=%llu source=%u status=%u flags=%u waiting=%u "
-			"duration_us=%llu ago_us=%" PRIu64 "\n", types[e.type], e.seq, e.op_id, e.source,
-			e.status, e.flags, e.waiting, e.duration_ns / 1000,
+			"duration_us=%llu ago_us=%" PRIu64 "\n", types[e.type], e.seq, e.op_id,
+			e.source, e.status, e.flags, e.waiting, e.duration_ns / 1000,
 			(now_ns() - (uint64_t)e.time_ns) / 1000);
 		print_words(out, "  added", e.added);
 		print_words(out, "  removed", e.removed);
 		op = e.op_id;
-		if (e.type == MIGRATE_NOTIFY_EVENT_PREPARE && e.waiting)
+		if (e.type == EV(PREPARE) && e.waiting)
 			CHECK(write(fd, &op, sizeof(op)) == sizeof(op), "ack: %s", strerror(errno));
-		completes -= e.type == MIGRATE_NOTIFY_EVENT_COMPLETE;
+		completes -= e.type == EV(COMPLETE);
 	}
 }
 
@@ -258,39 +267,39 @@ static void do_inject(unsigned int n)
 {
 	const volatile struct migrate_notify_page *page;
 	int fd = open_device(O_RDWR), reader = open_device(O_RDONLY);
-	uint64_t seq = subscribe(reader, false, 0, "reader").cursor, op, worst = 0, begun = now_ns();
-	uint64_t ready_worst = 0;
+	uint64_t seq = subscribe(reader, false, 0, "reader").cursor, op, begun = now_ns();
+	uint64_t worst = 0, ready_worst = 0;
 	unsigned int i;
 
 	page = map_page(fd);
-	subscribe(fd, true, MIGRATE_NOTIFY_MASK(MIGRATE_NOTIFY_EVENT_READY), "acker");
+	subscribe(fd, true, MIGRATE_NOTIFY_MASK(EV(READY)), "acker");
 	for (i = 0; i < n; i++) {
 		struct migrate_notify_event e;
 		uint32_t status = i % 4 + 1;
 		uint64_t t;
 
 		op = i % 2 ? 0 : 1000000 + i;
-		CHECK(!inject(fd, MIGRATE_NOTIFY_INJECT_PREPARE, &op, 1000, 0), "prepare %u", i);
+		CHECK(!inject(fd, DO(PREPARE), &op, 1000, 0), "prepare %u", i);
 		CHECK(page->phase == MIGRATE_NOTIFY_PREPARING && page->waiting == 1, "page");
 		e = next_event(reader, 1000);
-		CHECK(e.type == MIGRATE_NOTIFY_EVENT_PREPARE && e.op_id == op && e.seq == seq + 1 &&
+		CHECK(e.type == EV(PREPARE) && e.op_id == op && e.seq == seq + 1 &&
 		      e.waiting == 1 && !e.flags && e.deadline_ns, "prepare %u", i);
 		t = now_ns();
 		CHECK(write(fd, &op, sizeof(op)) == sizeof(op), "ack %u", i);
 		e = next_event(fd, 1000);
 		t = now_ns() - t;
 		ready_worst = t > ready_worst ? t : ready_worst;
-		CHECK(e.type == MIGRATE_NOTIFY_EVENT_READY && e.op_id == op && e.seq == seq + 2, "ready");
-		CHECK(inject(fd, MIGRATE_NOTIFY_INJECT_PREPARE, &op, 0, 0) == -(i % 2 ? EINVAL : EALREADY),
+		CHECK(e.type == EV(READY) && e.op_id == op && e.seq == seq + 2, "ready");
+		CHECK(inject(fd, DO(PREPARE), &op, 0, 0) == -(i % 2 ? EINVAL : EALREADY),
 		      "prepare twice %u", i);
 		t = now_ns();
-		CHECK(!inject(fd, MIGRATE_NOTIFY_INJECT_COMPLETE, &op, 0, status), "complete %u", i);
+		CHECK(!inject(fd, DO(COMPLETE), &op, 0, status), "complete %u", i);
 		e = next_event(reader, 1000);
 		t = now_ns() - t;
 		worst = t > worst ? t : worst;
-		CHECK(e.type == MIGRATE_NOTIFY_EVENT_COMPLETE && e.op_id == op && e.seq == seq + 3 &&
+		CHECK(e.type == EV(COMPLETE) && e.op_id == op && e.seq == seq + 3 &&
 		      e.status == status, "complete %u: type %u seq %llu", i, e.type, e.seq);
-		CHECK(inject(fd, MIGRATE_NOTIFY_INJECT_COMPLETE, &op, 0, status) == -EALREADY, "twice");
+		CHECK(inject(fd, DO(COMPLETE), &op, 0, status) == -EALREADY, "twice");
 		CHECK(page->generation == seq + 3 && page->phase == MIGRATE_NOTIFY_IDLE, "page");
 		seq += 3;
 	}
@@ -319,9 +328,11 @@ static void do_crowd(unsigned int n)
 	}
 	CHECK(read_page(map_page(control)).subscribers == n + 1, "subscribers");
 	for (l.after = 0; ; l.after = list[got - 1].id) {
-		l.count = MIGRATE_NOTIFY_LIST_MAX < n + 2 - got ? MIGRATE_NOTIFY_LIST_MAX : n + 2 - got;
+		l.count = n + 2 - got;
+		if (l.count > MIGRATE_NOTIFY_LIST_MAX)
+			l.count = MIGRATE_NOTIFY_LIST_MAX;
 		l.entries = (uintptr_t)(list + got);
-		CHECK(!ioctl(control, MIGRATE_NOTIFY_IOC_LIST, &l), "list: %s", strerror(errno));
+		CHECK(!ioctl(control, IOC(LIST), &l), "list: %s", strerror(errno));
 		if (!l.count)
 			break;
 		got += l.count;
@@ -329,21 +340,21 @@ static void do_crowd(unsigned int n)
 	CHECK(got == n + 1, "%u listed", got);
 
 	begun = now_ns();
-	CHECK(!inject(control, MIGRATE_NOTIFY_INJECT_PREPARE, &op, 20000, 0), "prepare");
+	CHECK(!inject(control, DO(PREPARE), &op, 20000, 0), "prepare");
 	for (i = 0; i < n; i++) {
 		e = next_event(fds[i], 1000);
-		CHECK(e.type == MIGRATE_NOTIFY_EVENT_PREPARE && e.op_id == op && e.waiting == n, "told");
+		CHECK(e.type == EV(PREPARE) && e.op_id == op && e.waiting == n, "told");
 		CHECK(write(fds[i], &op, sizeof(op)) == sizeof(op), "ack");
 	}
 	acked = now_ns();
 	e = next_event(control, 1000);
-	CHECK(e.type == MIGRATE_NOTIFY_EVENT_PREPARE, "type %u", e.type);
+	CHECK(e.type == EV(PREPARE), "type %u", e.type);
 	e = next_event(control, 1000);
-	CHECK(e.type == MIGRATE_NOTIFY_EVENT_READY && !e.waiting, "type %u", e.type);
-	CHECK(!inject(control, MIGRATE_NOTIFY_INJECT_COMPLETE, &op, 0, 1), "complete");
+	CHECK(e.type == EV(READY) && !e.waiting, "type %u", e.type);
+	CHECK(!inject(control, DO(COMPLETE), &op, 0, 1), "complete");
 	for (i = 0; i < n; i++) {
 		e = next_event(fds[i], 1000);
-		CHECK(e.type == MIGRATE_NOTIFY_EVENT_COMPLETE && e.op_id == op, "%u: %u", i, e.type);
+		CHECK(e.type == EV(COMPLETE) && e.op_id == op, "%u: %u", i, e.type);
 	}
 	printf("%u subscribers told and acked in %" PRIu64 " us\n", n, (acked - begun) / 1000);
 }
@@ -369,41 +380,41 @@ static void do_refuse(void)
 	while (read_page(map_page(control)).subscribers < 4)
 		usleep(1000);
 	usleep(100000);
-	CHECK(!inject(control, MIGRATE_NOTIFY_INJECT_PREPARE, &op, 20000, 0), "prepare");
-	CHECK(inject(control, MIGRATE_NOTIFY_INJECT_PREPARE, &(uint64_t){ 77 }, 0, 0) == -EBUSY, "busy");
+	CHECK(!inject(control, DO(PREPARE), &op, 20000, 0), "prepare");
+	CHECK(inject(control, DO(PREPARE), &(uint64_t){ 77 }, 0, 0) == -EBUSY, "busy");
 	ack.op_id = op;
 	CHECK(write(a, &ack, sizeof(ack)) == sizeof(ack), "refuse");
 	CHECK(write(a, &op, 8) == 8, "ack twice is harmless");
 	close(b);
 	e = next_event(control, 1000);
-	CHECK(e.type == MIGRATE_NOTIFY_EVENT_PREPARE && e.waiting == 3, "waiting %u", e.waiting);
+	CHECK(e.type == EV(PREPARE) && e.waiting == 3, "waiting %u", e.waiting);
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
 	e = next_event(control, 1000);
-	CHECK(e.type == MIGRATE_NOTIFY_EVENT_READY && e.refused == 1, "%u %u", e.type, e.refused);
+	CHECK(e.type == EV(READY) && e.refused == 1, "%u %u", e.type, e.refused);
 	CHECK(write(a, &op, 8) == -1 && errno == ESTALE, "too late");
 	/* Nobody ends it; another one begins: it does not stay open. */
 	op = 4711;
-	CHECK(!inject(control, MIGRATE_NOTIFY_INJECT_PREPARE, &op, 20000, 0), "another");
+	CHECK(!inject(control, DO(PREPARE), &op, 20000, 0), "another");
 	e = next_event(control, 1000);
-	CHECK(e.type == MIGRATE_NOTIFY_EVENT_COMPLETE && e.status == MIGRATE_NOTIFY_UNKNOWN, "ended");
+	CHECK(e.type == EV(COMPLETE) && e.status == MIGRATE_NOTIFY_UNKNOWN, "ended");
 	e = next_event(control, 1000);
-	CHECK(e.type == MIGRATE_NOTIFY_EVENT_PREPARE && e.op_id == 4711, "begun");
+	CHECK(e.type == EV(PREPARE) && e.op_id == 4711, "begun");
 	op = 0;
-	CHECK(!inject(control, MIGRATE_NOTIFY_INJECT_MOVING, &op, 0, 0) && op == 4711, "moving");
+	CHECK(!inject(control, DO(MOVING), &op, 0, 0) && op == 4711, "moving");
 	e = next_event(control, 1000);
-	CHECK(e.type == MIGRATE_NOTIFY_EVENT_MOVING && e.waiting == 1, "waiting %u", e.waiting);
+	CHECK(e.type == EV(MOVING) && e.waiting == 1, "waiting %u", e.waiting);
 	op = 0;
-	CHECK(!inject(control, MIGRATE_NOTIFY_INJECT_COMPLETE, &op, 0, 3) && op == 4711, "failed");
+	CHECK(!inject(control, DO(COMPLETE), &op, 0, 3) && op == 4711, "failed");
 	e = next_event(control, 1000);
-	CHECK(e.type == MIGRATE_NOTIFY_EVENT_COMPLETE && e.status == MIGRATE_NOTIFY_FAILED, "failed");
+	CHECK(e.type == EV(COMPLETE) && e.status == MIGRATE_NOTIFY_FAILED, "failed");
 	/* One that nobody announced. */
 	op = 4712;
-	CHECK(!inject(control, MIGRATE_NOTIFY_INJECT_COMPLETE, &op, 0, 1), "unannounced");
+	CHECK(!inject(control, DO(COMPLETE), &op, 0, 1), "unannounced");
 	e = next_event(control, 1000);
-	CHECK(e.type == MIGRATE_NOTIFY_EVENT_PREPARE && e.flags & MIGRATE_NOTIFY_EVENT_SYNTHETIC, "made up");
+	CHECK(e.type == EV(PREPARE) && e.flags & MIGRATE_NOTIFY_EVENT_SYNTHETIC, "made up");
 	e = next_event(control, 1000);
-	CHECK(e.type == MIGRATE_NOTIFY_EVENT_COMPLETE && e.op_id == 4712, "paired");
+	CHECK(e.type == EV(COMPLETE) && e.op_id == 4712, "paired");
 	printf("refused, closed, died, too late, superseded, unannounced\n");
 }
 
@@ -416,14 +427,14 @@ static void do_deadline(unsigned int ms)
 	subscribe(control, false, ALL_EVENTS, "control");
 	subscribe(lazy, true, 0, "lazy");
 	begun = now_ns();
-	CHECK(!inject(control, MIGRATE_NOTIFY_INJECT_PREPARE, &op, ms, 0), "prepare");
+	CHECK(!inject(control, DO(PREPARE), &op, ms, 0), "prepare");
 	next_event(control, 1000);
 	e = next_event(control, ms + 1000);
 	took = (now_ns() - begun) / 1000000;
-	CHECK(e.type == MIGRATE_NOTIFY_EVENT_TIMED_OUT && e.waiting == 1, "type %u", e.type);
+	CHECK(e.type == EV(TIMED_OUT) && e.waiting == 1, "type %u", e.type);
 	CHECK(took >= ms && took < ms + 200, "%" PRIu64 " ms instead of %u", took, ms);
 	CHECK(write(lazy, &op, 8) == -1 && errno == ESTALE, "too late");
-	CHECK(!inject(control, MIGRATE_NOTIFY_INJECT_COMPLETE, &op, 0, 2), "complete");
+	CHECK(!inject(control, DO(COMPLETE), &op, 0, 2), "complete");
 	printf("timed out after %" PRIu64 " ms of %u\n", took, ms);
 }
 
@@ -439,7 +450,8 @@ static void do_hold(void)
 static void expect_errno(long ret, int want, const char *what)
 {
 	if (ret != -1 || errno != want)
-		errx(1, "%s: %ld, %s, not %s", what, ret, ret == -1 ? strerrorname_np(errno) : "no error",
+		errx(1, "%s: %ld, %s, not %s", what, ret,
+		     ret == -1 ? strerrorname_np(errno) : "no error",
 		     strerrorname_np(want));
 }
 
@@ -453,6 +465,7 @@ static void do_bad(void)
 	int ro = open_device(O_RDONLY), rw = open_device(O_RDWR), n;
 	uint64_t op = 1;
 	unsigned int k;
+	void *page;
 
 	expect_errno(read(ro, buf, 0), EINVAL, "read 0");
 	expect_errno(read(ro, buf, 135), EINVAL, "read 135");
@@ -465,67 +478,71 @@ static void do_bad(void)
 	expect_errno(write(rw, &op, 8), EPERM, "ack of one who does not delay");
 	expect_errno(write(rw, nowhere, 8), EFAULT, "ack from nowhere");
 	expect_errno(lseek(rw, 0, SEEK_SET), ESPIPE, "lseek");
-	expect_errno((long)mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, rw, 0), EROFS, "map rw");
+	expect_errno((long)mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, rw, 0), EROFS,
+		     "map rw");
 	expect_errno((long)mmap(NULL, 8192, PROT_READ, MAP_SHARED, rw, 0), EINVAL, "map 2 pages");
-	expect_errno((long)mmap(NULL, 4096, PROT_READ, MAP_SHARED, rw, 4096), EINVAL, "map at 4096");
-	expect_errno(mprotect((void *)map_page(rw), 4096, PROT_READ | PROT_WRITE), EACCES, "mprotect");
-	expect_errno((long)mremap((void *)map_page(rw), 4096, 8192, MREMAP_MAYMOVE), EFAULT, "mremap");
+	expect_errno((long)mmap(NULL, 4096, PROT_READ, MAP_SHARED, rw, 4096), EINVAL, "offset");
+	page = (void *)map_page(rw);
+	expect_errno(mprotect(page, 4096, PROT_READ | PROT_WRITE), EACCES, "mprotect");
+	expect_errno((long)mremap(page, 4096, 8192, MREMAP_MAYMOVE), EFAULT, "mremap");
 
 	for (k = 0; k < 256; k++)
 		if (k < 1 || k > 3)
-			expect_errno(ioctl(rw, _IOWR(MIGRATE_NOTIFY_IOC, k, buf), buf), ENOTTY, "unknown ioctl");
+			expect_errno(ioctl(rw, _IOWR(MIGRATE_NOTIFY_IOC, k, buf), buf), ENOTTY,
+				     "unknown ioctl");
 	expect_errno(ioctl(rw, _IOWR(MIGRATE_NOTIFY_IOC, 2, int), buf), EINVAL, "small inject");
 	for (k = 1; k <= 3; k++)
-		expect_errno(ioctl(rw, _IOC(_IOC_READ | _IOC_WRITE, MIGRATE_NOTIFY_IOC, k, 200), NULL), EFAULT, "NULL");
+		expect_errno(ioctl(rw, _IOC(_IOC_READ | _IOC_WRITE, MIGRATE_NOTIFY_IOC, k, 200),
+				   NULL), EFAULT, "NULL");
 
 	s.flags = 2;
-	expect_errno(ioctl(rw, MIGRATE_NOTIFY_IOC_SUBSCRIBE, &s), EINVAL, "unknown flag");
+	expect_errno(ioctl(rw, IOC(SUBSCRIBE), &s), EINVAL, "unknown flag");
 	s = (struct migrate_notify_subscribe){ .events = 1 };
-	expect_errno(ioctl(rw, MIGRATE_NOTIFY_IOC_SUBSCRIBE, &s), EINVAL, "event 0");
+	expect_errno(ioctl(rw, IOC(SUBSCRIBE), &s), EINVAL, "event 0");
 	s = (struct migrate_notify_subscribe){ .events = 1u << 7 };
-	expect_errno(ioctl(rw, MIGRATE_NOTIFY_IOC_SUBSCRIBE, &s), EINVAL, "event 7");
+	expect_errno(ioctl(rw, IOC(SUBSCRIBE), &s), EINVAL, "event 7");
 	s = (struct migrate_notify_subscribe){ .name = "a\nb" };
-	expect_errno(ioctl(rw, MIGRATE_NOTIFY_IOC_SUBSCRIBE, &s), EINVAL, "name with a newline");
+	expect_errno(ioctl(rw, IOC(SUBSCRIBE), &s), EINVAL, "name with a newline");
 	s = (struct migrate_notify_subscribe){ .name = { [31] = 'x' } };
-	expect_errno(ioctl(rw, MIGRATE_NOTIFY_IOC_SUBSCRIBE, &s), EINVAL, "name not ended");
+	expect_errno(ioctl(rw, IOC(SUBSCRIBE), &s), EINVAL, "name not ended");
 	s = (struct migrate_notify_subscribe){ .name = { 'a', 0, 'b' } };
-	expect_errno(ioctl(rw, MIGRATE_NOTIFY_IOC_SUBSCRIBE, &s), EINVAL, "name and more");
+	expect_errno(ioctl(rw, IOC(SUBSCRIBE), &s), EINVAL, "name and more");
 	s = (struct migrate_notify_subscribe){ .flags = MIGRATE_NOTIFY_SUBSCRIBE_DELAY };
-	expect_errno(ioctl(ro, MIGRATE_NOTIFY_IOC_SUBSCRIBE, &s), EPERM, "delay by a watcher");
+	expect_errno(ioctl(ro, IOC(SUBSCRIBE), &s), EPERM, "delay by a watcher");
 
-	expect_errno(ioctl(rw, MIGRATE_NOTIFY_IOC_INJECT, &i), EINVAL, "action 0");
+	expect_errno(ioctl(rw, IOC(INJECT), &i), EINVAL, "action 0");
 	i.action = 4;
-	expect_errno(ioctl(rw, MIGRATE_NOTIFY_IOC_INJECT, &i), EINVAL, "action 4");
+	expect_errno(ioctl(rw, IOC(INJECT), &i), EINVAL, "action 4");
 	i.action = 0x10001;
-	expect_errno(ioctl(rw, MIGRATE_NOTIFY_IOC_INJECT, &i), EINVAL, "action 65537");
+	expect_errno(ioctl(rw, IOC(INJECT), &i), EINVAL, "action 65537");
 	i = (struct migrate_notify_inject){ .action = 3 };
-	expect_errno(ioctl(rw, MIGRATE_NOTIFY_IOC_INJECT, &i), EINVAL, "no status");
+	expect_errno(ioctl(rw, IOC(INJECT), &i), EINVAL, "no status");
 	i.status = 5;
-	expect_errno(ioctl(rw, MIGRATE_NOTIFY_IOC_INJECT, &i), EINVAL, "status 5");
+	expect_errno(ioctl(rw, IOC(INJECT), &i), EINVAL, "status 5");
 	i = (struct migrate_notify_inject){ .action = 1, .status = 1 };
-	expect_errno(ioctl(rw, MIGRATE_NOTIFY_IOC_INJECT, &i), EINVAL, "status of a prepare");
+	expect_errno(ioctl(rw, IOC(INJECT), &i), EINVAL, "status of a prepare");
 	i = (struct migrate_notify_inject){ .action = 1, .flags = 2 };
-	expect_errno(ioctl(rw, MIGRATE_NOTIFY_IOC_INJECT, &i), EINVAL, "unknown flag");
+	expect_errno(ioctl(rw, IOC(INJECT), &i), EINVAL, "unknown flag");
 	i = (struct migrate_notify_inject){ .action = 1, .expect_added = { [3] = 1 } };
-	expect_errno(ioctl(rw, MIGRATE_NOTIFY_IOC_INJECT, &i), EINVAL, "unknown feature");
+	expect_errno(ioctl(rw, IOC(INJECT), &i), EINVAL, "unknown feature");
 	i = (struct migrate_notify_inject){ .action = 1, .op_id = 1ull << 63 };
-	expect_errno(ioctl(rw, MIGRATE_NOTIFY_IOC_INJECT, &i), EINVAL, "a number of the driver's");
+	expect_errno(ioctl(rw, IOC(INJECT), &i), EINVAL, "a number of the driver's");
 	i = (struct migrate_notify_inject){ .action = 2, .op_id = 123 };
-	expect_errno(ioctl(rw, MIGRATE_NOTIFY_IOC_INJECT, &i), ENOENT, "moving of nothing");
-	i = (struct migrate_notify_inject){ .action = 3, .status = 1, .op_id = 1ull << 63 | 1ull << 40 };
-	expect_errno(ioctl(rw, MIGRATE_NOTIFY_IOC_INJECT, &i), ENOENT, "complete of nothing of ours");
+	expect_errno(ioctl(rw, IOC(INJECT), &i), ENOENT, "moving of nothing");
+	i = (struct migrate_notify_inject){ .action = 3, .status = 1, .op_id = 3ull << 62 };
+	expect_errno(ioctl(rw, IOC(INJECT), &i), ENOENT, "complete of nothing of ours");
 	big.i.action = 3;
 	big.more = 1;
-	expect_errno(ioctl(rw, _IOC(_IOC_READ | _IOC_WRITE, MIGRATE_NOTIFY_IOC, 2, sizeof(big)), &big),
+	expect_errno(ioctl(rw, _IOWR(MIGRATE_NOTIFY_IOC, 2, big), &big),
 		     E2BIG, "more than the driver knows");
 
-	expect_errno(ioctl(rw, MIGRATE_NOTIFY_IOC_LIST, &l), EINVAL, "list of nothing");
+	expect_errno(ioctl(rw, IOC(LIST), &l), EINVAL, "list of nothing");
 	l = (struct migrate_notify_list){ .entry_size = 96, .count = 1025 };
-	expect_errno(ioctl(rw, MIGRATE_NOTIFY_IOC_LIST, &l), EINVAL, "list of too many");
+	expect_errno(ioctl(rw, IOC(LIST), &l), EINVAL, "list of too many");
 	l = (struct migrate_notify_list){ .entry_size = 95, .count = 1 };
-	expect_errno(ioctl(rw, MIGRATE_NOTIFY_IOC_LIST, &l), EINVAL, "small entries");
+	expect_errno(ioctl(rw, IOC(LIST), &l), EINVAL, "small entries");
 	l = (struct migrate_notify_list){ .entry_size = 96, .count = 1 };
-	expect_errno(ioctl(rw, MIGRATE_NOTIFY_IOC_LIST, &l), EFAULT, "list to nowhere");
+	expect_errno(ioctl(rw, IOC(LIST), &l), EFAULT, "list to nowhere");
 	CHECK(read_page(map_page(ro)).generation == 0, "something of this was taken for an event");
 	printf("all refused\n");
 }
@@ -538,8 +555,8 @@ static void do_users(void)
 
 	expect_errno(open(MIGRATE_NOTIFY_DEVICE, O_RDWR), EACCES, "delay without the group");
 	ro = open_device(O_RDONLY);
-	expect_errno(ioctl(ro, MIGRATE_NOTIFY_IOC_INJECT, &i), EPERM, "inject by an ordinary user");
-	expect_errno(ioctl(ro, MIGRATE_NOTIFY_IOC_SUBSCRIBE, &s), EPERM, "delay by a watcher");
+	expect_errno(ioctl(ro, IOC(INJECT), &i), EPERM, "inject by an ordinary user");
+	expect_errno(ioctl(ro, IOC(SUBSCRIBE), &s), EPERM, "delay by a watcher");
 	for (n = 0; n < 600; n++) {
 		fds[n] = open(MIGRATE_NOTIFY_DEVICE, O_RDONLY);
 		if (fds[n] < 0)
@@ -563,9 +580,9 @@ int main(int argc, char **argv)
 	else if (!strcmp(what, "watch") && argc > 2)
 		watch(argv[2], argc > 3 ? strtoul(argv[3], NULL, 0) : 1);
 	else if (!strcmp(what, "prepare") && argc > 2)
-		tell(MIGRATE_NOTIFY_INJECT_PREPARE, argv[2], argc > 3 ? atoi(argv[3]) : 0, 0);
+		tell(DO(PREPARE), argv[2], argc > 3 ? atoi(argv[3]) : 0, 0);
 	else if (!strcmp(what, "complete") && argc > 3)
-		tell(MIGRATE_NOTIFY_INJECT_COMPLETE, argv[2], 0, atoi(argv[3]));
+		tell(DO(COMPLETE), argv[2], 0, atoi(argv[3]));
 	else if (!strcmp(what, "inject"))
 		do_inject(n);
 	else if (!strcmp(what, "crowd"))

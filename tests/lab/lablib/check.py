@@ -39,6 +39,10 @@ class Guest:
         """Migrate to another machine with that CPU; milliseconds of downtime."""
         return self._host.move(cpu)
 
+    def on_host(self, command):
+        """Its output; only where there is a host."""
+        return self._host.sh(command)
+
     def note(self, text):
         self.notes.append(text)
 
@@ -93,7 +97,7 @@ def run_guest(host, its_spec, report, files):
     started = time.monotonic()
     cases = its_spec.get("cases") or list(cases_for(its_spec["host"], its_spec["kernel_name"]))
     try:
-        host.start(its_spec)
+        host.start({k: v for k, v in its_spec.items() if k not in ("cases", "row")})
         say(f"{where}: up after {time.monotonic() - started:.0f} s")
         dead = None
         results = []
@@ -150,7 +154,7 @@ def run_group(name, todo, payload, report, files, logs):
     while todo:
         host = None
         try:
-            host = open_host(name, payload, logs, "cpu" in todo[0])
+            host = open_host(name, payload, logs, name == "bare" and "cpu" in todo[0])
             while todo:
                 for result in run_guest(host, todo[0], report, files[todo[0]["kernel_name"]]):
                     report.add(*result)
@@ -194,8 +198,7 @@ def check(hosts, kernels, variants, report):
             groups = [[spec(name, k, v) for v in variants] for k in kernels if not is_debug(k)]
             if name == "kvm":
                 groups += [[spec(name, k, "default")] for k in kernels if is_debug(k)]
-            if name == "bare":
-                groups += cases_migrate.groups(kernels)
+            groups += cases_migrate.groups(name, kernels)
             run_host(name, groups, payload, report, files)
     finally:
         report.save()
