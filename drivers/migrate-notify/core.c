@@ -78,7 +78,7 @@ static BLOCKING_NOTIFIER_HEAD(notifiers);
 
 /* BIT(source id) of those that have seen something; for look_work. */
 static atomic_t seen;
-/* BIT(source id); written before anybody looks. */
+/* BIT(source id); written under the lock, before anybody looks. */
 static u32 started;
 
 static void tick(struct work_struct *work);
@@ -339,8 +339,12 @@ static void look_at_seen(struct work_struct *work)
 			.status	= sources[i]->moved_status,
 		};
 
-		if (which & BIT(sources[i]->id))
-			mn_core_request(&rq);
+		if (!(which & BIT(sources[i]->id)))
+			continue;
+		mn_core_request(&rq);
+		/* What another CPU saw before all forgot it was the same. */
+		if (sources[i]->rebase)
+			atomic_andnot(BIT(sources[i]->id), &seen);
 	}
 }
 
@@ -587,6 +591,15 @@ bool mn_core_started(const struct mn_source *source)
 	return started & BIT(source->id);
 }
 
+static void stop_sources(void)
+{
+	unsigned int i = ARRAY_SIZE(sources);
+
+	while (i--)
+		if (started & BIT(sources[i]->id) && sources[i]->stop)
+			sources[i]->stop();
+}
+
 int mn_core_sources_start(void)
 {
 	unsigned int i;
@@ -595,40 +608,29 @@ int mn_core_sources_start(void)
 	for (i = 0; i < ARRAY_SIZE(sources); i++) {
 		const struct mn_source *source = sources[i];
 
+		/* Without one the others still serve. */
 		err = source->start ? source->start() : 0;
-		if (err && err != -ENODEV) {
-			pr_err("source %s: %d\n", source->name, err);
-			goto err_stop;
-		}
+		if (err && err != -ENODEV)
+			pr_warn("source %s cannot be used: %d\n", source->name, err);
+		mutex_lock(&lock);
 		shown.sources[source->id] = source->can;
 		if (!err) {
 			started |= BIT(source->id);
 			shown.sources[source->id] |= MIGRATE_NOTIFY_SOURCE_ACTIVE;
 		}
+		write_page();
+		mutex_unlock(&lock);
 	}
 	err = mn_watch_start();
 	if (err)
-		goto err_stop;
-	mutex_lock(&lock);
-	write_page();
-	mutex_unlock(&lock);
-	return 0;
-
-err_stop:
-	while (i--)
-		if (started & BIT(sources[i]->id) && sources[i]->stop)
-			sources[i]->stop();
+		stop_sources();
 	return err;
 }
 
 void mn_core_sources_stop(void)
 {
-	unsigned int i = ARRAY_SIZE(sources);
-
 	mn_watch_stop();
-	while (i--)
-		if (started & BIT(sources[i]->id) && sources[i]->stop)
-			sources[i]->stop();
+	stop_sources();
 }
 
 void mn_core_announce(void)
