@@ -278,6 +278,14 @@ class Nested:
         """A second guest, busy, and both on one CPU of the host, until stop()."""
         self._call("neighbour", 400, spec=spec)
 
+    def move(self, cpu):
+        """Migrate the guest on its host; milliseconds of downtime, or 0."""
+        return self._call("move", 900, cpu=cpu)
+
+    def sh(self, command):
+        """A command on the host; its output. It must not fail."""
+        return self._call("sh", 900, command=command)
+
     def stop(self):
         """End the guest, keep the host."""
         self._call("stop", 120)
