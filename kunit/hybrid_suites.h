@@ -9,8 +9,14 @@ extern struct kunit_suite hybrid_snapshot_suite;
 extern struct kunit_suite hybrid_detect_suite;
 extern struct kunit_suite hybrid_level_suite;
 extern struct kunit_suite hybrid_policy_suite;
+extern struct kunit_suite migrate_phase_suite;
+extern struct kunit_suite migrate_featdiff_suite;
+extern struct kunit_suite migrate_page_suite;
+extern struct kunit_suite migrate_parse_suite;
 
 #define HYBRID_SUITES	&hybrid_snapshot_suite, &hybrid_detect_suite, \
-			&hybrid_level_suite, &hybrid_policy_suite
+			&hybrid_level_suite, &hybrid_policy_suite, \
+			&migrate_phase_suite, &migrate_featdiff_suite, \
+			&migrate_page_suite, &migrate_parse_suite
 
 #endif

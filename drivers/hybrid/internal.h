@@ -7,8 +7,6 @@
 
 /* main.c */
 
-/* Takes snapshot, cost and policy anew, publishes and notifies. May sleep. */
-int hybrid_refresh(void);
 /* Decides anew after a parameter changed; does nothing while nothing is published. */
 int hybrid_redecide(void);
 /* Copies the snapshot that the current state was made from. */

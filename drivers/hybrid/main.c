@@ -94,6 +94,7 @@ int hybrid_refresh(void)
 	mutex_unlock(&state_mutex);
 	return 0;
 }
+EXPORT_SYMBOL_GPL(hybrid_refresh);
 
 int hybrid_redecide(void)
 {

@@ -35,6 +35,16 @@ void hybrid_state_get(struct hybrid_state *out);
  */
 enum hybrid_path hybrid_path(enum hybrid_op op);
 
+/**
+ * hybrid_refresh() - take snapshot, cost and policy anew, publish, and tell who registered
+ *
+ * For after a migration, and whatever else changes the machine under a running kernel.
+ *
+ * Return: 0 or -ENOMEM, then nothing has changed. Context: sleeps; takes milliseconds, on
+ * a nested guest up to seconds.
+ */
+int hybrid_refresh(void);
+
 /* Notifier events. The data pointer is a const struct hybrid_state *. */
 #define HYBRID_EVENT_DECIDED	1	/* snapshot, cost or policy were taken anew */
 

@@ -148,9 +148,10 @@ enum migrate_notify_type {
  * @deadline_ns: PREPARE: acks are awaited until then. Else 0
  * @source: enum migrate_notify_source: who said so
  * @status: COMPLETE: enum migrate_notify_status. Else 0
- * @waiting: PREPARE: subscribers whose ack is awaited; TIMED_OUT, and COMPLETE where it came
- *	before the acks: those who had not acked. Else 0
- * @refused: READY, TIMED_OUT, COMPLETE: subscribers that acked with MIGRATE_NOTIFY_ACK_REFUSE
+ * @waiting: PREPARE: subscribers whose ack is awaited; TIMED_OUT, and MOVING or COMPLETE where
+ *	they came before the acks: those who had not acked. Else 0
+ * @refused: READY, TIMED_OUT, MOVING, COMPLETE: subscribers that acked with
+ *	MIGRATE_NOTIFY_ACK_REFUSE
  * @downtime_ns: COMPLETE: how long the machine stood still, where the source knows. Else 0
  * @duration_ns: READY, TIMED_OUT, MOVING, COMPLETE: time since PREPARE. Else 0
  * @reserved: 0
@@ -427,7 +428,8 @@ struct migrate_notify_list {
 #define MIGRATE_NOTIFY_LIST_MAX		1024
 
 #define MIGRATE_NOTIFY_IOC		0xb7
-#define MIGRATE_NOTIFY_IOC_SUBSCRIBE	_IOWR(MIGRATE_NOTIFY_IOC, 1, struct migrate_notify_subscribe)
+#define MIGRATE_NOTIFY_IOC_SUBSCRIBE \
+	_IOWR(MIGRATE_NOTIFY_IOC, 1, struct migrate_notify_subscribe)
 #define MIGRATE_NOTIFY_IOC_INJECT	_IOWR(MIGRATE_NOTIFY_IOC, 2, struct migrate_notify_inject)
 #define MIGRATE_NOTIFY_IOC_LIST		_IOWR(MIGRATE_NOTIFY_IOC, 3, struct migrate_notify_list)
 

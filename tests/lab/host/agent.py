@@ -18,6 +18,7 @@ import traceback
 sys.path.insert(0, "/lab")
 from lablib.counts import LostRecords, kvm_counts, parse_hist, xen_counts  # noqa: E402
 from lablib.link import GuestDied, GuestLink  # noqa: E402
+from lablib.qmp import Qmp, migrate  # noqa: E402
 
 PORT = "org.hybrid.lab"
 CONSOLE = "/run/guest.console"
@@ -63,6 +64,15 @@ class Host:
         self.link = GuestLink(CONTROL, self.alive)
         self.link.wait_ready(spec["boot_timeout"])
 
+    def move(self, cpu):
+        """Migrate the guest, to that CPU if it can be chosen; milliseconds of downtime, or 0."""
+        downtime = self.migrate(cpu)
+        serial = self.link.serial
+        self.link.sock.close()
+        self.link = GuestLink(CONTROL, self.alive)
+        self.link.serial = serial
+        return downtime
+
     def stop(self):
         if self.link:
             self.link.sock.close()
@@ -81,7 +91,8 @@ class KvmHost(Host):
 
     def __init__(self):
         super().__init__()
-        self.qemu = None
+        self.qemu = self.spec = None
+        self.monitors = 0
         sh(f"modprobe {'kvm_amd' if self.isa == 'svm' else 'kvm_intel'} nested=1")
         os.mkdir(self.TRACE)
         for name in self.HISTS:
@@ -89,7 +100,12 @@ class KvmHost(Host):
 
     def launch(self, spec):
         put_initrd(spec["initrd"])
-        args = ["qemu-system-x86_64", "-accel", "kvm", "-cpu", "host",
+        self.spec = spec
+        self.qemu = self.run_qemu(spec.get("cpu", "host"))
+
+    def run_qemu(self, cpu, *more):
+        spec = self.spec
+        args = ["qemu-system-x86_64", "-accel", "kvm", "-cpu", cpu,
                 "-smp", str(spec["smp"]), "-m", str(spec["mem"]), "-display", "none",
                 "-vga", "none", "-nodefaults", "-no-reboot",
                 "-kernel", "/lab/" + spec["kernel"], "-initrd", INITRD,
@@ -97,14 +113,34 @@ class KvmHost(Host):
                 "-serial", f"file:{CONSOLE}",
                 "-serial", f"unix:{CONTROL},server=on,wait=off",
                 "-netdev", "user,id=n", "-device", "virtio-net-pci,netdev=n,romfile=",
-                "-drive", "file=/dev/vda,if=virtio,format=raw,readonly=on"]
+                "-drive", "file=/dev/vda,if=virtio,format=raw,readonly=on", *more]
         if spec.get("shell"):
             args[args.index("-serial") + 1] = "stdio"
             subprocess.run(args, check=False)
-            return
-        with open("/run/qemu.log", "wb") as log:
-            self.qemu = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=log,
-                                         stderr=subprocess.STDOUT)
+            return None
+        if "cpu" in spec:
+            self.monitors += 1
+            args += ["-qmp", f"unix:/run/qmp{self.monitors},server=on,wait=off"]
+        with open("/run/qemu.log", "ab") as log:
+            return subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=log,
+                                    stderr=subprocess.STDOUT)
+
+    def migrate(self, cpu):
+        source = Qmp(f"/run/qmp{self.monitors}", self.alive)
+        old = self.qemu
+        os.unlink(CONTROL)
+        new = self.run_qemu(cpu, "-incoming", "unix:/run/move")
+        try:
+            target = Qmp(f"/run/qmp{self.monitors}", lambda: new.poll() is None)
+            downtime = migrate(source, target, "unix:/run/move", 300)
+            target.close()
+        except BaseException:
+            new.kill()
+            raise
+        old.kill()
+        old.wait()
+        self.qemu = new
+        return downtime
 
     def alive(self):
         return self.qemu is not None and self.qemu.poll() is None
@@ -179,9 +215,18 @@ class XenHost(Host):
         with open("/run/guest.cfg", "w") as f:
             f.write("\n".join(cfg) + "\n")
         sh("timeout 120 xl create /run/guest.cfg")
-        self.model = sh("xenstore-read /local/domain/$(xl domid g)/image/device-model-pid").strip()
+        self.find_model()
         if spec.get("shell"):
             subprocess.run(["xl", "console", "-t", "serial", "g"], check=False)
+
+    def find_model(self):
+        self.model = sh("xenstore-read /local/domain/$(xl domid g)/image/device-model-pid").strip()
+
+    def migrate(self, cpu):
+        sh("timeout 300 xl save g /run/g.save && timeout 300 xl restore /run/g.save; rc=$?;"
+           "rm -f /run/g.save; exit $rc")
+        self.find_model()
+        return 0
 
     def alive(self):
         # The device model's life is the domain's; asking xl each time costs seconds.
@@ -251,6 +296,10 @@ def handle(host, request):
     if call == "run":
         counter = Counter(host) if request.get("count") else None
         return host.link.run(request["command"], request["timeout"], counter)
+    if call == "move":
+        return host.move(request["cpu"])
+    if call == "sh":
+        return sh(request["command"])
     if call == "console":
         return {"lines": tail(CONSOLE, request.get("lines", 40)),
                 "host": sh("dmesg | tail -n 15; tail -n 5 /run/qemu.log /var/log/xen/*g.log",

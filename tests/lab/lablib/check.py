@@ -5,11 +5,12 @@ import os
 import time
 import traceback
 
-from . import images, suite
+from . import cases_migrate, images, suite
 from .cases import Skip, Wrong, case_name, cases_for
 from .guests import spec
 from .images import is_debug
 from .link import GuestDied
+from .movable import Movable
 from .say import Failure, say
 from .vm import Bare, HostDied, Nested, hardware, machine_says
 
@@ -33,6 +34,14 @@ class Guest:
 
     def has_file(self, name):
         return name in self._files
+
+    def move(self, cpu):
+        """Migrate to another machine with that CPU; milliseconds of downtime."""
+        return self._host.move(cpu)
+
+    def on_host(self, command):
+        """Its output; only where there is a host."""
+        return self._host.sh(command)
 
     def note(self, text):
         self.notes.append(text)
@@ -76,7 +85,9 @@ class Report:
                      for v in ("PASS", "FAIL", "SKIP"))
 
 
-def open_host(name, payload, logs):
+def open_host(name, payload, logs, movable=False):
+    if movable:
+        return Movable(payload, logs)
     return Bare(payload, logs) if name == "bare" else Nested(name, payload, logs)
 
 
@@ -84,9 +95,9 @@ def run_guest(host, its_spec, report, files):
     """All cases of one guest, as arguments of Report.add(). HostDied goes to the caller."""
     where = its_spec["name"]
     started = time.monotonic()
-    cases = list(cases_for(its_spec["host"], its_spec["kernel_name"]))
+    cases = its_spec.get("cases") or list(cases_for(its_spec["host"], its_spec["kernel_name"]))
     try:
-        host.start(its_spec)
+        host.start({k: v for k, v in its_spec.items() if k not in ("cases", "row")})
         say(f"{where}: up after {time.monotonic() - started:.0f} s")
         dead = None
         results = []
@@ -119,7 +130,7 @@ def run_guest(host, its_spec, report, files):
         say(f"{where}: {name} {verdict}")
         if verdict == "FAIL" and not dead:
             try:
-                host.run("rmmod hybrid 2>/dev/null", 120)
+                host.run("pkill mncheck; rmmod migrate_notify hybrid 2>/dev/null", 120)
             except (GuestDied, Failure) as e:
                 dead = f"the guest died after {name}: {e}"
     return results
@@ -143,7 +154,7 @@ def run_group(name, todo, payload, report, files, logs):
     while todo:
         host = None
         try:
-            host = open_host(name, payload, logs)
+            host = open_host(name, payload, logs, name == "bare" and "cpu" in todo[0])
             while todo:
                 for result in run_guest(host, todo[0], report, files[todo[0]["kernel_name"]]):
                     report.add(*result)
@@ -187,6 +198,7 @@ def check(hosts, kernels, variants, report):
             groups = [[spec(name, k, v) for v in variants] for k in kernels if not is_debug(k)]
             if name == "kvm":
                 groups += [[spec(name, k, "default")] for k in kernels if is_debug(k)]
+            groups += cases_migrate.groups(name, kernels)
             run_host(name, groups, payload, report, files)
     finally:
         report.save()

@@ -54,7 +54,8 @@ def sync(source, target):
     """Make target like source, touching only what differs, so that make rebuilds only that."""
     if os.path.isdir(source):
         os.makedirs(target, exist_ok=True)
-        names = [n for n in os.listdir(source) if n.endswith((".c", ".h", ".inc", "Kbuild"))
+        names = [n for n in os.listdir(source)
+                 if n.endswith((".c", ".h", ".inc", ".def", "Kbuild"))
                  or os.path.isdir(f"{source}/{n}")]
         for name in names:
             sync(f"{source}/{name}", f"{target}/{name}")
@@ -79,6 +80,7 @@ def files(kernel):
     tree = source_tree(f"modules-{kernel}")
     make_modules(kernel, tree, "")
     result = {"hybrid.ko": f"{tree}/hybrid.ko",
+              "migrate_notify.ko": f"{tree}/migrate_notify.ko",
               "hybrid-kunit.ko": f"{tree}/kunit/hybrid-kunit.ko",
               "lab/ktap.py": f"{TOP}/tests/kernel/ktap.py",
               "bin/hybridctl": f"{TOP}/build/userspace/hybridctl"}
@@ -89,6 +91,12 @@ def files(kernel):
         variables = ["KBUILD_EXTRA_SYMBOLS=/mnt/kunit-core.symvers"]
         result["kunit.ko"] = f"{core}/kunit.ko"
     make_modules(kernel, tree, "/kunit", *variables)
+    for path in glob.glob(f"{images.LAB}/guest-src/*.c"):
+        name = os.path.basename(path).removesuffix(".c")
+        os.makedirs(f"{BUILD}/guest-bin", exist_ok=True)
+        images.run(["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-static",
+                    "-I", f"{TOP}/include/uapi", "-o", f"{BUILD}/guest-bin/{name}", path])
+        result[f"bin/{name}"] = f"{BUILD}/guest-bin/{name}"
     for path in glob.glob(f"{images.LAB}/guest/*.sh"):
         result[f"lab/{os.path.basename(path)}"] = path
     return result

@@ -264,6 +264,14 @@ class Nested:
     def run(self, command, timeout=60, count=False):
         return self._call("run", timeout + 400, command=command, timeout=timeout, count=count)
 
+    def move(self, cpu):
+        """Migrate the guest on its host; milliseconds of downtime, or 0."""
+        return self._call("move", 900, cpu=cpu)
+
+    def sh(self, command):
+        """A command on the host; its output. It must not fail."""
+        return self._call("sh", 900, command=command)
+
     def stop(self):
         """End the guest, keep the host."""
         self._call("stop", 120)

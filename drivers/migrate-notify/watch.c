@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Looks for migrations that nobody tells of. A deferrable timer on every CPU: one that runs
+ * anything looks ten times a second, and one that idles is not woken for it. Where all
+ * idle, nobody has missed anything when they wake.
+ */
+#include <linux/cpuhotplug.h>
+#include <linux/jiffies.h>
+#include <linux/percpu.h>
+#include <linux/timer.h>
+
+#include "internal.h"
+
+#define LOOK_PER_S	10
+
+static DEFINE_PER_CPU(struct timer_list, look_timer);
+static int hotplug_state;
+
+static void look(struct timer_list *timer)
+{
+	mn_core_look();
+	mod_timer(timer, jiffies + HZ / LOOK_PER_S);
+}
+
+static int cpu_comes(unsigned int cpu)
+{
+	struct timer_list *timer = per_cpu_ptr(&look_timer, cpu);
+
+	timer->expires = jiffies + HZ / LOOK_PER_S;
+	add_timer_on(timer, cpu);
+	mn_core_remeasure();
+	return 0;
+}
+
+static int cpu_goes(unsigned int cpu)
+{
+	del_timer_sync(per_cpu_ptr(&look_timer, cpu));
+	return 0;
+}
+
+int mn_watch_start(void)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu)
+		timer_setup(per_cpu_ptr(&look_timer, cpu), look, TIMER_DEFERRABLE | TIMER_PINNED);
+	hotplug_state = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "migrate_notify:online",
+					  cpu_comes, cpu_goes);
+	return hotplug_state < 0 ? hotplug_state : 0;
+}
+
+void mn_watch_stop(void)
+{
+	cpuhp_remove_state(hotplug_state);
+}

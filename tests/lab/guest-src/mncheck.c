@@ -1,0 +1,603 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * mncheck WHAT ...: what the lab asks of /dev/migrate-notify, without the library.
+ *
+ *   page            the page, a line per field
+ *   truth           what this program finds itself: CPUID, XCR0, and which instructions run
+ *   watch FILE [N]  every event as a line of FILE; ends after N COMPLETEs
+ *   prepare OP [MS] tells of a migration, as an orchestrator's agent would
+ *   complete OP STATUS
+ *   inject N        N times prepare and complete, read back by another descriptor and checked
+ *   crowd N         N subscribers, of which each acks: how long until all have
+ *   refuse          acks that refuse, close as ack, death as ack, too late
+ *   deadline MS     a subscriber that never acks
+ *   hold            subscribes, says so, and waits to be killed
+ *   bad             everything that has to be refused
+ *   users           limits and permissions, seen by an ordinary user
+ *
+ * Exit code 0 if all is as it should be.
+ */
+#define _GNU_SOURCE
+#include <cpuid.h>
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/migrate_notify.h>
+
+#define ALL_EVENTS	(MIGRATE_NOTIFY_MASK(MIGRATE_NOTIFY_EVENT_TYPES) - 2)
+#define EV(type)	MIGRATE_NOTIFY_EVENT_##type
+#define DO(action)	MIGRATE_NOTIFY_INJECT_##action
+#define IOC(which)	MIGRATE_NOTIFY_IOC_##which
+
+#define CHECK(c, ...) do {					\
+	if (!(c)) {						\
+		warnx("line %d: %s", __LINE__, #c);		\
+		errx(1, __VA_ARGS__);				\
+	}							\
+} while (0)
+
+static const char *const names[] = {
+#define MN_FEATURE(nr, id, name, leaf, subleaf, reg, bit, xcr0, need, level) [nr] = name,
+#include <linux/migrate_notify_features.def>
+};
+
+static const char *const types[] = {
+	"none", "prepare", "ready", "timed-out", "moving", "complete", "changed",
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+static int open_device(int flags)
+{
+	int fd = open(MIGRATE_NOTIFY_DEVICE, flags | O_CLOEXEC);
+
+	if (fd < 0)
+		err(1, "%s", MIGRATE_NOTIFY_DEVICE);
+	return fd;
+}
+
+static struct migrate_notify_subscribe subscribe(int fd, bool delay, uint32_t events,
+						 const char *name)
+{
+	struct migrate_notify_subscribe s = {
+		.flags = delay ? MIGRATE_NOTIFY_SUBSCRIBE_DELAY : 0,
+		.events = events, .cursor = MIGRATE_NOTIFY_CURSOR_NOW,
+	};
+
+	strcpy(s.name, name);
+	if (ioctl(fd, IOC(SUBSCRIBE), &s))
+		err(1, "subscribe");
+	return s;
+}
+
+static int inject(int fd, uint32_t action, uint64_t *op, uint32_t timeout_ms, uint32_t status)
+{
+	struct migrate_notify_inject i = {
+		.action = action, .op_id = *op, .timeout_ms = timeout_ms, .status = status,
+	};
+	int ret = ioctl(fd, IOC(INJECT), &i) ? -errno : 0;
+
+	*op = i.op_id;
+	return ret;
+}
+
+static struct migrate_notify_event next_event(int fd, int timeout_ms)
+{
+	struct migrate_notify_event e;
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	CHECK(poll(&p, 1, timeout_ms) == 1, "no event within %d ms", timeout_ms);
+	CHECK(read(fd, &e, sizeof(e)) == sizeof(e), "read: %s", strerror(errno));
+	CHECK(e.size == sizeof(e), "size %u", e.size);
+	return e;
+}
+
+static const struct migrate_notify_page *map_page(int fd)
+{
+	void *p = mmap(NULL, sysconf(_SC_PAGESIZE), PROT_READ, MAP_SHARED, fd, 0);
+
+	if (p == MAP_FAILED)
+		err(1, "mmap");
+	return p;
+}
+
+static struct migrate_notify_page read_page(const volatile struct migrate_notify_page *shared)
+{
+	struct migrate_notify_page p;
+	uint32_t seq;
+
+	do {
+		while ((seq = __atomic_load_n(&shared->seq, __ATOMIC_ACQUIRE)) & 1)
+			;
+		memcpy(&p, (const void *)shared, sizeof(p));
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	} while (__atomic_load_n(&shared->seq, __ATOMIC_RELAXED) != seq);
+	return p;
+}
+
+static void print_words(FILE *out, const char *what, const __u64 *words)
+{
+	unsigned int i;
+
+	fprintf(out, "%s", what);
+	for (i = 0; i < MIGRATE_NOTIFY_F_NR; i++)
+		if (words[i / 64] >> i % 64 & 1)
+			fprintf(out, " %s", names[i]);
+	fprintf(out, "\n");
+}
+
+static void show_page(void)
+{
+	struct migrate_notify_page p = read_page(map_page(open_device(O_RDONLY)));
+	unsigned int i;
+
+	CHECK(p.magic == MIGRATE_NOTIFY_MAGIC && p.version == 1 && p.size == sizeof(p), "header");
+	printf("generation %llu\nfeature_generation %llu\nphase %u\nstatus %u\nop_id %llu\n",
+	       p.generation, p.feature_generation, p.phase, p.status, p.op_id);
+	printf("waiting %u\nmigrations %llu\nsubscribers %u\ncpus %u\nlevel %u\nxcr0 %#llx\n",
+	       p.waiting, p.migrations, p.subscribers, p.cpus, p.level, p.xcr0);
+	printf("tsc_khz %u\nthreads_per_core %u\ncpus_per_package %u\nvendor %.12s\n",
+	       p.tsc_khz, p.threads_per_core, p.cpus_per_package, p.vendor);
+	printf("active");
+	for (i = 0; i < MIGRATE_NOTIFY_SOURCES; i++)
+		if (p.sources[i] & MIGRATE_NOTIFY_SOURCE_ACTIVE)
+			printf(" %u", i);
+	printf("\n");
+	print_words(stdout, "usable", p.usable);
+	print_words(stdout, "no_xcr0", p.no_xcr0);
+	print_words(stdout, "no_kernel", p.no_kernel);
+	print_words(stdout, "not_everywhere", p.somewhere);
+	print_words(stdout, "added", p.added);
+	print_words(stdout, "removed", p.removed);
+}
+
+/* -- the truth, by hand: neither the table nor the driver is asked ------------------------- */
+
+static sigjmp_buf trap;
+
+static void trapped(int sig)
+{
+	siglongjmp(trap, sig);
+}
+
+#define RUNS(name, insn) do {							\
+	if (!sigsetjmp(trap, 1)) {						\
+		asm volatile(insn ::: "rax", "rcx", "rdx", "xmm0", "memory");	\
+		printf(" %s", name);						\
+	}									\
+} while (0)
+
+static void show_truth(void)
+{
+	static const struct { const char *name; unsigned int leaf, reg, bit; } bits[] = {
+		{ "ssse3", 1, 2, 9 }, { "sse4.1", 1, 2, 19 }, { "sse4.2", 1, 2, 20 },
+		{ "popcnt", 1, 2, 23 }, { "aes", 1, 2, 25 }, { "osxsave", 1, 2, 27 },
+		{ "avx", 1, 2, 28 }, { "fma", 1, 2, 12 }, { "bmi", 7, 1, 3 },
+		{ "avx2", 7, 1, 5 }, { "bmi2", 7, 1, 8 }, { "sha", 7, 1, 29 },
+	};
+	unsigned int r[4], i, lo, hi;
+	bool osxsave = false;
+
+	printf("cpuid");
+	for (i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
+		if (!__get_cpuid_count(bits[i].leaf, 0, &r[0], &r[1], &r[2], &r[3]) ||
+		    !(r[bits[i].reg] >> bits[i].bit & 1))
+			continue;
+		printf(" %s", bits[i].name);
+		osxsave |= !strcmp(bits[i].name, "osxsave");
+	}
+	if (osxsave) {
+		asm volatile("xgetbv" : "=a" (lo), "=d" (hi) : "c" (0));
+		printf("\nxcr0 %#x", lo);
+	}
+	signal(SIGILL, trapped);
+	signal(SIGSEGV, trapped);
+	printf("\nruns");
+	RUNS("ssse3", "pabsb %%xmm0, %%xmm0");
+	RUNS("sse4.1", "pmaxsd %%xmm0, %%xmm0");
+	RUNS("sse4.2", "pcmpgtq %%xmm0, %%xmm0");
+	RUNS("aes", "aesenc %%xmm0, %%xmm0");
+	RUNS("avx", "vaddps %%ymm0, %%ymm0, %%ymm0");
+	RUNS("avx2", "vpaddd %%ymm0, %%ymm0, %%ymm0");
+	RUNS("bmi2", "pextq %%rcx, %%rdx, %%rax");
+	RUNS("osxsave", "xor %%ecx, %%ecx; xgetbv");
+	printf("\n");
+}
+
+static void watch(const char *file, unsigned int completes)
+{
+	FILE *out = fopen(file, "w");
+	int fd = open_device(O_RDWR);
+	uint64_t op;
+
+	if (!out)
+		err(1, "%s", file);
+	setlinebuf(out);
+	subscribe(fd, true, ALL_EVENTS, "lab watcher");
+	fprintf(out, "watching\n");
+	while (completes) {
+		struct migrate_notify_event e;
+
+		CHECK(read(fd, &e, sizeof(e)) == sizeof(e), "read: %s", strerror(errno));
+		fprintf(out, "%s seq=%llu op=%llu source=%u status=%u flags=%u waiting=%u "
+			"duration_us=%llu ago_us=%" PRIu64 "\n", types[e.type], e.seq, e.op_id,
+			e.source, e.status, e.flags, e.waiting, e.duration_ns / 1000,
+			(now_ns() - (uint64_t)e.time_ns) / 1000);
+		print_words(out, "  added", e.added);
+		print_words(out, "  removed", e.removed);
+		op = e.op_id;
+		if (e.type == EV(PREPARE) && e.waiting)
+			CHECK(write(fd, &op, sizeof(op)) == sizeof(op), "ack: %s", strerror(errno));
+		completes -= e.type == EV(COMPLETE);
+	}
+}
+
+static void tell(uint32_t action, const char *number, uint32_t timeout_ms, uint32_t status)
+{
+	uint64_t op = strtoull(number, NULL, 0);
+	int ret = inject(open_device(O_RDONLY), action, &op, timeout_ms, status);
+
+	printf("%" PRIu64 " %s\n", op, ret ? strerrorname_np(-ret) : "ok");
+}
+
+/* -- cases ----------------------------------------------------------------------------- */
+
+static void do_inject(unsigned int n)
+{
+	const volatile struct migrate_notify_page *page;
+	int fd = open_device(O_RDWR), reader = open_device(O_RDONLY);
+	uint64_t seq = subscribe(reader, false, 0, "reader").cursor, op, begun = now_ns();
+	uint64_t worst = 0, ready_worst = 0;
+	unsigned int i;
+
+	page = map_page(fd);
+	subscribe(fd, true, MIGRATE_NOTIFY_MASK(EV(READY)), "acker");
+	for (i = 0; i < n; i++) {
+		struct migrate_notify_event e;
+		uint32_t status = i % 4 + 1;
+		uint64_t t;
+
+		op = i % 2 ? 0 : 1000000 + i;
+		CHECK(!inject(fd, DO(PREPARE), &op, 1000, 0), "prepare %u", i);
+		CHECK(page->phase == MIGRATE_NOTIFY_PREPARING && page->waiting == 1, "page");
+		e = next_event(reader, 1000);
+		CHECK(e.type == EV(PREPARE) && e.op_id == op && e.seq == seq + 1 &&
+		      e.waiting == 1 && !e.flags && e.deadline_ns, "prepare %u", i);
+		t = now_ns();
+		CHECK(write(fd, &op, sizeof(op)) == sizeof(op), "ack %u", i);
+		e = next_event(fd, 1000);
+		t = now_ns() - t;
+		ready_worst = t > ready_worst ? t : ready_worst;
+		CHECK(e.type == EV(READY) && e.op_id == op && e.seq == seq + 2, "ready");
+		CHECK(inject(fd, DO(PREPARE), &op, 0, 0) == -(i % 2 ? EINVAL : EALREADY),
+		      "prepare twice %u", i);
+		t = now_ns();
+		CHECK(!inject(fd, DO(COMPLETE), &op, 0, status), "complete %u", i);
+		e = next_event(reader, 1000);
+		t = now_ns() - t;
+		worst = t > worst ? t : worst;
+		CHECK(e.type == EV(COMPLETE) && e.op_id == op && e.seq == seq + 3 &&
+		      e.status == status, "complete %u: type %u seq %llu", i, e.type, e.seq);
+		CHECK(inject(fd, DO(COMPLETE), &op, 0, status) == -EALREADY, "twice");
+		CHECK(page->generation == seq + 3 && page->phase == MIGRATE_NOTIFY_IDLE, "page");
+		seq += 3;
+	}
+	printf("%u events: 0 lost, 0 duplicated, 0 unpaired; %.2f s; ack to ready at most %" PRIu64
+	       " us, complete to reader at most %" PRIu64 " us\n",
+	       3 * n, (now_ns() - begun) / 1e9, ready_worst / 1000, worst / 1000);
+}
+
+static void do_crowd(unsigned int n)
+{
+	struct rlimit files = { n + 100, n + 100 };
+	struct migrate_notify_subscriber *list = calloc(n + 2, sizeof(*list));
+	struct migrate_notify_list l = { .entry_size = sizeof(*list) };
+	int *fds = calloc(n, sizeof(*fds)), control;
+	uint64_t op = 0, begun, acked;
+	struct migrate_notify_event e;
+	unsigned int i, got = 0;
+
+	if (setrlimit(RLIMIT_NOFILE, &files))
+		err(1, "setrlimit");
+	control = open_device(O_RDWR);
+	subscribe(control, false, ALL_EVENTS, "control");
+	for (i = 0; i < n; i++) {
+		fds[i] = open_device(O_RDWR);
+		subscribe(fds[i], true, 0, "one of many");
+	}
+	CHECK(read_page(map_page(control)).subscribers == n + 1, "subscribers");
+	for (l.after = 0; ; l.after = list[got - 1].id) {
+		l.count = n + 2 - got;
+		if (l.count > MIGRATE_NOTIFY_LIST_MAX)
+			l.count = MIGRATE_NOTIFY_LIST_MAX;
+		l.entries = (uintptr_t)(list + got);
+		CHECK(!ioctl(control, IOC(LIST), &l), "list: %s", strerror(errno));
+		if (!l.count)
+			break;
+		got += l.count;
+	}
+	CHECK(got == n + 1, "%u listed", got);
+
+	begun = now_ns();
+	CHECK(!inject(control, DO(PREPARE), &op, 20000, 0), "prepare");
+	for (i = 0; i < n; i++) {
+		e = next_event(fds[i], 1000);
+		CHECK(e.type == EV(PREPARE) && e.op_id == op && e.waiting == n, "told");
+		CHECK(write(fds[i], &op, sizeof(op)) == sizeof(op), "ack");
+	}
+	acked = now_ns();
+	e = next_event(control, 1000);
+	CHECK(e.type == EV(PREPARE), "type %u", e.type);
+	e = next_event(control, 1000);
+	CHECK(e.type == EV(READY) && !e.waiting, "type %u", e.type);
+	CHECK(!inject(control, DO(COMPLETE), &op, 0, 1), "complete");
+	for (i = 0; i < n; i++) {
+		e = next_event(fds[i], 1000);
+		CHECK(e.type == EV(COMPLETE) && e.op_id == op, "%u: %u", i, e.type);
+	}
+	printf("%u subscribers told and acked in %" PRIu64 " us\n", n, (acked - begun) / 1000);
+}
+
+static void do_refuse(void)
+{
+	struct migrate_notify_ack ack = { .flags = MIGRATE_NOTIFY_ACK_REFUSE };
+	int control = open_device(O_RDWR), a = open_device(O_RDWR), b = open_device(O_RDWR);
+	struct migrate_notify_event e;
+	uint64_t op = 0;
+	pid_t child;
+
+	subscribe(control, false, ALL_EVENTS, "control");
+	subscribe(a, true, 0, "a");
+	subscribe(b, true, 0, "b");
+	child = fork();
+	if (!child) {
+		close(a);
+		close(b);
+		subscribe(open_device(O_RDWR), true, 0, "dies");
+		pause();
+	}
+	while (read_page(map_page(control)).subscribers < 4)
+		usleep(1000);
+	usleep(100000);
+	CHECK(!inject(control, DO(PREPARE), &op, 20000, 0), "prepare");
+	CHECK(inject(control, DO(PREPARE), &(uint64_t){ 77 }, 0, 0) == -EBUSY, "busy");
+	ack.op_id = op;
+	CHECK(write(a, &ack, sizeof(ack)) == sizeof(ack), "refuse");
+	CHECK(write(a, &op, 8) == 8, "ack twice is harmless");
+	close(b);
+	e = next_event(control, 1000);
+	CHECK(e.type == EV(PREPARE) && e.waiting == 3, "waiting %u", e.waiting);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	e = next_event(control, 1000);
+	CHECK(e.type == EV(READY) && e.refused == 1, "%u %u", e.type, e.refused);
+	CHECK(write(a, &op, 8) == -1 && errno == ESTALE, "too late");
+	/* Nobody ends it; another one begins: it does not stay open. */
+	op = 4711;
+	CHECK(!inject(control, DO(PREPARE), &op, 20000, 0), "another");
+	e = next_event(control, 1000);
+	CHECK(e.type == EV(COMPLETE) && e.status == MIGRATE_NOTIFY_UNKNOWN, "ended");
+	e = next_event(control, 1000);
+	CHECK(e.type == EV(PREPARE) && e.op_id == 4711, "begun");
+	op = 0;
+	CHECK(!inject(control, DO(MOVING), &op, 0, 0) && op == 4711, "moving");
+	e = next_event(control, 1000);
+	CHECK(e.type == EV(MOVING) && e.waiting == 1, "waiting %u", e.waiting);
+	op = 0;
+	CHECK(!inject(control, DO(COMPLETE), &op, 0, 3) && op == 4711, "failed");
+	e = next_event(control, 1000);
+	CHECK(e.type == EV(COMPLETE) && e.status == MIGRATE_NOTIFY_FAILED, "failed");
+	/* One that nobody announced. */
+	op = 4712;
+	CHECK(!inject(control, DO(COMPLETE), &op, 0, 1), "unannounced");
+	e = next_event(control, 1000);
+	CHECK(e.type == EV(PREPARE) && e.flags & MIGRATE_NOTIFY_EVENT_SYNTHETIC, "made up");
+	e = next_event(control, 1000);
+	CHECK(e.type == EV(COMPLETE) && e.op_id == 4712, "paired");
+	printf("refused, closed, died, too late, superseded, unannounced\n");
+}
+
+static void do_deadline(unsigned int ms)
+{
+	int control = open_device(O_RDWR), lazy = open_device(O_RDWR);
+	struct migrate_notify_event e;
+	uint64_t op = 0, begun, took;
+
+	subscribe(control, false, ALL_EVENTS, "control");
+	subscribe(lazy, true, 0, "lazy");
+	begun = now_ns();
+	CHECK(!inject(control, DO(PREPARE), &op, ms, 0), "prepare");
+	next_event(control, 1000);
+	e = next_event(control, ms + 1000);
+	took = (now_ns() - begun) / 1000000;
+	CHECK(e.type == EV(TIMED_OUT) && e.waiting == 1, "type %u", e.type);
+	CHECK(took >= ms && took < ms + 200, "%" PRIu64 " ms instead of %u", took, ms);
+	CHECK(write(lazy, &op, 8) == -1 && errno == ESTALE, "too late");
+	CHECK(!inject(control, DO(COMPLETE), &op, 0, 2), "complete");
+	printf("timed out after %" PRIu64 " ms of %u\n", took, ms);
+}
+
+static void do_hold(void)
+{
+	subscribe(open_device(O_RDWR), true, 0, "holder");
+	map_page(open_device(O_RDONLY));
+	printf("holding\n");
+	fflush(stdout);
+	pause();
+}
+
+static void expect_errno(long ret, int want, const char *what)
+{
+	if (ret != -1 || errno != want)
+		errx(1, "%s: %ld, %s, not %s", what, ret,
+		     ret == -1 ? strerrorname_np(errno) : "no error",
+		     strerrorname_np(want));
+}
+
+static void do_bad(void)
+{
+	char buf[4096] = "", *volatile nowhere = NULL;
+	struct migrate_notify_subscribe s = {};
+	struct migrate_notify_inject i = {};
+	struct migrate_notify_list l = {};
+	struct { struct migrate_notify_inject i; uint64_t more; } big = {};
+	int ro = open_device(O_RDONLY), rw = open_device(O_RDWR), n;
+	uint64_t op = 1;
+	unsigned int k;
+	void *page;
+
+	expect_errno(read(ro, buf, 0), EINVAL, "read 0");
+	expect_errno(read(ro, buf, 135), EINVAL, "read 135");
+	fcntl(ro, F_SETFL, O_NONBLOCK);
+	expect_errno(read(ro, buf, sizeof(buf)), EAGAIN, "nothing to read");
+	expect_errno(write(ro, &op, 8), EBADF, "write to a read-only descriptor");
+	for (n = 0; n < 64; n++)
+		if (n != 8 && n != 16)
+			expect_errno(write(rw, buf, n), EINVAL, "write of a wrong length");
+	expect_errno(write(rw, &op, 8), EPERM, "ack of one who does not delay");
+	expect_errno(write(rw, nowhere, 8), EFAULT, "ack from nowhere");
+	expect_errno(lseek(rw, 0, SEEK_SET), ESPIPE, "lseek");
+	expect_errno((long)mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, rw, 0), EROFS,
+		     "map rw");
+	expect_errno((long)mmap(NULL, 8192, PROT_READ, MAP_SHARED, rw, 0), EINVAL, "map 2 pages");
+	expect_errno((long)mmap(NULL, 4096, PROT_READ, MAP_SHARED, rw, 4096), EINVAL, "offset");
+	page = (void *)map_page(rw);
+	expect_errno(mprotect(page, 4096, PROT_READ | PROT_WRITE), EACCES, "mprotect");
+	expect_errno((long)mremap(page, 4096, 8192, MREMAP_MAYMOVE), EFAULT, "mremap");
+
+	for (k = 0; k < 256; k++)
+		if (k < 1 || k > 3)
+			expect_errno(ioctl(rw, _IOWR(MIGRATE_NOTIFY_IOC, k, buf), buf), ENOTTY,
+				     "unknown ioctl");
+	expect_errno(ioctl(rw, _IOWR(MIGRATE_NOTIFY_IOC, 2, int), buf), EINVAL, "small inject");
+	for (k = 1; k <= 3; k++)
+		expect_errno(ioctl(rw, _IOC(_IOC_READ | _IOC_WRITE, MIGRATE_NOTIFY_IOC, k, 200),
+				   NULL), EFAULT, "NULL");
+
+	s.flags = 2;
+	expect_errno(ioctl(rw, IOC(SUBSCRIBE), &s), EINVAL, "unknown flag");
+	s = (struct migrate_notify_subscribe){ .events = 1 };
+	expect_errno(ioctl(rw, IOC(SUBSCRIBE), &s), EINVAL, "event 0");
+	s = (struct migrate_notify_subscribe){ .events = 1u << 7 };
+	expect_errno(ioctl(rw, IOC(SUBSCRIBE), &s), EINVAL, "event 7");
+	s = (struct migrate_notify_subscribe){ .name = "a\nb" };
+	expect_errno(ioctl(rw, IOC(SUBSCRIBE), &s), EINVAL, "name with a newline");
+	s = (struct migrate_notify_subscribe){ .name = { [31] = 'x' } };
+	expect_errno(ioctl(rw, IOC(SUBSCRIBE), &s), EINVAL, "name not ended");
+	s = (struct migrate_notify_subscribe){ .name = { 'a', 0, 'b' } };
+	expect_errno(ioctl(rw, IOC(SUBSCRIBE), &s), EINVAL, "name and more");
+	s = (struct migrate_notify_subscribe){ .flags = MIGRATE_NOTIFY_SUBSCRIBE_DELAY };
+	expect_errno(ioctl(ro, IOC(SUBSCRIBE), &s), EPERM, "delay by a watcher");
+
+	expect_errno(ioctl(rw, IOC(INJECT), &i), EINVAL, "action 0");
+	i.action = 4;
+	expect_errno(ioctl(rw, IOC(INJECT), &i), EINVAL, "action 4");
+	i.action = 0x10001;
+	expect_errno(ioctl(rw, IOC(INJECT), &i), EINVAL, "action 65537");
+	i = (struct migrate_notify_inject){ .action = 3 };
+	expect_errno(ioctl(rw, IOC(INJECT), &i), EINVAL, "no status");
+	i.status = 5;
+	expect_errno(ioctl(rw, IOC(INJECT), &i), EINVAL, "status 5");
+	i = (struct migrate_notify_inject){ .action = 1, .status = 1 };
+	expect_errno(ioctl(rw, IOC(INJECT), &i), EINVAL, "status of a prepare");
+	i = (struct migrate_notify_inject){ .action = 1, .flags = 2 };
+	expect_errno(ioctl(rw, IOC(INJECT), &i), EINVAL, "unknown flag");
+	i = (struct migrate_notify_inject){ .action = 1, .expect_added = { [3] = 1 } };
+	expect_errno(ioctl(rw, IOC(INJECT), &i), EINVAL, "unknown feature");
+	i = (struct migrate_notify_inject){ .action = 1, .op_id = 1ull << 63 };
+	expect_errno(ioctl(rw, IOC(INJECT), &i), EINVAL, "a number of the driver's");
+	i = (struct migrate_notify_inject){ .action = 2, .op_id = 123 };
+	expect_errno(ioctl(rw, IOC(INJECT), &i), ENOENT, "moving of nothing");
+	i = (struct migrate_notify_inject){ .action = 3, .status = 1, .op_id = 3ull << 62 };
+	expect_errno(ioctl(rw, IOC(INJECT), &i), ENOENT, "complete of nothing of ours");
+	big.i.action = 3;
+	big.more = 1;
+	expect_errno(ioctl(rw, _IOWR(MIGRATE_NOTIFY_IOC, 2, big), &big),
+		     E2BIG, "more than the driver knows");
+
+	expect_errno(ioctl(rw, IOC(LIST), &l), EINVAL, "list of nothing");
+	l = (struct migrate_notify_list){ .entry_size = 96, .count = 1025 };
+	expect_errno(ioctl(rw, IOC(LIST), &l), EINVAL, "list of too many");
+	l = (struct migrate_notify_list){ .entry_size = 95, .count = 1 };
+	expect_errno(ioctl(rw, IOC(LIST), &l), EINVAL, "small entries");
+	l = (struct migrate_notify_list){ .entry_size = 96, .count = 1 };
+	expect_errno(ioctl(rw, IOC(LIST), &l), EFAULT, "list to nowhere");
+	CHECK(read_page(map_page(ro)).generation == 0, "something of this was taken for an event");
+	printf("all refused\n");
+}
+
+static void do_users(void)
+{
+	struct migrate_notify_subscribe s = { .flags = MIGRATE_NOTIFY_SUBSCRIBE_DELAY };
+	struct migrate_notify_inject i = { .action = 1 };
+	int fds[600], n, ro;
+
+	expect_errno(open(MIGRATE_NOTIFY_DEVICE, O_RDWR), EACCES, "delay without the group");
+	ro = open_device(O_RDONLY);
+	expect_errno(ioctl(ro, IOC(INJECT), &i), EPERM, "inject by an ordinary user");
+	expect_errno(ioctl(ro, IOC(SUBSCRIBE), &s), EPERM, "delay by a watcher");
+	for (n = 0; n < 600; n++) {
+		fds[n] = open(MIGRATE_NOTIFY_DEVICE, O_RDONLY);
+		if (fds[n] < 0)
+			break;
+	}
+	CHECK(n < 600 && errno == EDQUOT, "%d open: %s", n, strerror(errno));
+	close(fds[0]);
+	CHECK(open(MIGRATE_NOTIFY_DEVICE, O_RDONLY) >= 0, "one closed, one opened");
+	printf("%d descriptors, then EDQUOT\n", n + 1);
+}
+
+int main(int argc, char **argv)
+{
+	const char *what = argc > 1 ? argv[1] : "";
+	unsigned int n = argc > 2 ? strtoul(argv[2], NULL, 0) : 0;
+
+	if (!strcmp(what, "page"))
+		show_page();
+	else if (!strcmp(what, "truth"))
+		show_truth();
+	else if (!strcmp(what, "watch") && argc > 2)
+		watch(argv[2], argc > 3 ? strtoul(argv[3], NULL, 0) : 1);
+	else if (!strcmp(what, "prepare") && argc > 2)
+		tell(DO(PREPARE), argv[2], argc > 3 ? atoi(argv[3]) : 0, 0);
+	else if (!strcmp(what, "complete") && argc > 3)
+		tell(DO(COMPLETE), argv[2], 0, atoi(argv[3]));
+	else if (!strcmp(what, "inject"))
+		do_inject(n);
+	else if (!strcmp(what, "crowd"))
+		do_crowd(n);
+	else if (!strcmp(what, "refuse"))
+		do_refuse();
+	else if (!strcmp(what, "deadline"))
+		do_deadline(n);
+	else if (!strcmp(what, "hold"))
+		do_hold();
+	else if (!strcmp(what, "bad"))
+		do_bad();
+	else if (!strcmp(what, "users"))
+		do_users();
+	else
+		errx(2, "what? See the source");
+	return 0;
+}

@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Cases of migrate_notify: /dev/migrate-notify, and real migrations."""
+import re
+import time
+
+from .cases import case_clean, load, need, ok, status, Wrong
+from .guests import spec
+from .images import is_debug
+from .movable import moves_wanted
+from .vm import hardware
+
+EVENTS = "/run/lab/events"
+
+# name: (CPU that it boots on, CPU that it is moved to, usable there and not before,
+#        there and still unusable). Only what mncheck tries by itself.
+ROWS = {
+    "plain": ("qemu64", "qemu64,+aes,+ssse3,+sse4.1,+sse4.2,+popcnt",
+              {"aes", "ssse3", "sse4.1", "sse4.2"}, set()),
+    "noxcr0": ("Nehalem", "Haswell-noTSX", {"aes", "bmi2"}, {"avx", "avx2"}),
+    "usable": ("EPYC,-aes,-avx2,-bmi2", "EPYC", {"aes", "avx2", "bmi2"}, set()),
+}
+
+
+# KVM has no vmclock here, so that the fallback is tried too.
+KVM_ROW = ("Nehalem", "EPYC", {"aes", "bmi2"}, {"avx", "avx2"})
+# By host: the source that sees a migration, and the status that it gives.
+SOURCES = {"bare": (3, 1), "kvm": (4, 4)}
+
+
+def load_driver(guest, params=""):
+    load(guest)
+    ok(guest.run(f"insmod /suite/migrate_notify.ko {params}"), "insmod migrate_notify.ko")
+
+
+def unload_driver(guest):
+    ok(guest.run("rmmod migrate_notify && rmmod hybrid"), "rmmod")
+
+
+def mncheck(guest, what, timeout=120):
+    return ok(guest.run(f"mncheck {what}", timeout=timeout), f"mncheck {what}").strip()
+
+
+def fields(text):
+    """Lines "key word word" -> {key: set of words}."""
+    return {line.split()[0]: set(line.split()[1:]) for line in text.splitlines() if line.split()}
+
+
+def case_mn_device(guest):
+    """Events, acks, refusals, deadlines; whatever is wrong is refused with the right error."""
+    load_driver(guest)
+    mncheck(guest, "bad")
+    rounds = 400 if is_debug(guest.kernel) else 3334
+    guest.note(mncheck(guest, f"inject {rounds}", 300))
+    guest.note(mncheck(guest, "crowd 1000", 120))
+    mncheck(guest, "refuse")
+    guest.note(mncheck(guest, "deadline 300"))
+    guest.note(ok(guest.run("cp /suite/bin/mncheck /tmp; setpriv --reuid 65534 --regid 65534 "
+                            "--clear-groups /tmp/mncheck users"), "an ordinary user").strip())
+    unload_driver(guest)
+
+
+def case_mn_unload(guest):
+    """With a descriptor open, unloading is refused; afterwards nothing is left."""
+    ok(guest.run("dmesg -C"), "dmesg -C")
+    load_driver(guest)
+    log = ok(guest.run("dmesg"), "dmesg")
+    lines = [l for l in log.splitlines() if "migrate_notify:" in l and "taint" not in l
+             and "verification failed" not in l]
+    need(len(lines) == 1, f"load says {len(lines)} lines, not one: {lines}")
+    done = guest.run("mncheck hold >/tmp/held & pid=$!\n"
+                     "until grep -q holding /tmp/held; do sleep .1; done\n"
+                     "mncheck prepare 5 60000\n"
+                     "rmmod migrate_notify; echo rmmod=$?\n"
+                     "kill $pid; wait; mncheck page | grep -E 'phase|subscribers'\n"
+                     "rmmod migrate_notify; echo rmmod=$?")
+    said = done["out"]
+    need("rmmod=1" in said and "rmmod=0" in said, said)
+    # Its death was its ack.
+    need("phase 2" in said and "subscribers 1" in said, said)
+    ok(guest.run("test ! -e /dev/migrate-notify && rmmod hybrid"), "left behind")
+    for bad in ("timeout_ms=0", "max_timeout_ms=0", "timeout_ms=5000 max_timeout_ms=4000",
+                "timeout_ms=x"):
+        load(guest)
+        need(guest.run(f"insmod /suite/migrate_notify.ko {bad}")["rc"] != 0, f"{bad}: loaded")
+        ok(guest.run("test ! -e /dev/migrate-notify && rmmod hybrid"), f"after {bad}")
+
+
+def case_mn_hotplug(guest):
+    """A CPU goes and comes: the features stay, and nothing is told of what did not change."""
+    load_driver(guest)
+    before = fields(mncheck(guest, "page"))
+    ok(guest.run("cd /sys/devices/system/cpu/cpu1 && for i in 1 2 3; do echo 0 >online; sleep .3; "
+                 "echo 1 >online; done; sleep 1"), "hotplug")
+    after = fields(mncheck(guest, "page"))
+    need(before["usable"] == after["usable"] and after["generation"] == {"0"}, f"{after}")
+    unload_driver(guest)
+
+
+def compare(guest, when):
+    """What the driver says is usable is what runs here, for what can be tried."""
+    truth, page = fields(mncheck(guest, "truth")), fields(mncheck(guest, "page"))
+    tried = {"ssse3", "sse4.1", "sse4.2", "aes", "avx", "avx2", "bmi2", "osxsave"}
+    need(page["usable"] & tried == truth["runs"],
+         f"{when}: usable {page['usable'] & tried}, but these run: {truth['runs']}")
+    known = {"ssse3", "sse4.1", "sse4.2", "popcnt", "aes", "osxsave", "avx", "fma", "bmi", "avx2",
+             "bmi2", "sha"}
+    seen = page["usable"] | page["no_xcr0"] | page["no_kernel"]
+    need(seen & known == truth["cpuid"], f"{when}: present {seen & known}, CPUID {truth['cpuid']}")
+    return page
+
+
+def wait_for(guest, pattern, seconds=10):
+    """The events so far, once the pattern is among them."""
+    end = time.monotonic() + seconds
+    while True:
+        text = ok(guest.run(f"cat {EVENTS}"), "events")
+        if re.search(pattern, text):
+            return text
+        if time.monotonic() > end:
+            raise Wrong(f"no {pattern!r} within {seconds} s:\n{text}")
+
+
+def parse_events(text):
+    """[{type, seq, op, ..., added, removed}]"""
+    events = []
+    for line in text.splitlines():
+        if line.startswith("  "):
+            events[-1][line.split()[0]] = set(line.split()[1:])
+        elif "=" in line:
+            kind, *pairs = line.split()
+            events.append({"type": kind, **{k: int(v) for k, v in
+                                            (pair.split("=") for pair in pairs)}})
+    return events
+
+
+def paired(events):
+    """Sequence numbers without a gap, and exactly one COMPLETE for each PREPARE."""
+    numbers = [e["seq"] for e in events]
+    need(numbers == list(range(numbers[0], numbers[0] + len(numbers))), f"numbers {numbers}")
+    open_op = None
+    for e in events:
+        if e["type"] == "prepare":
+            need(open_op is None, f"a prepare in a prepare: {events}")
+            open_op = e["op"]
+        elif e["type"] == "complete":
+            need(open_op == e["op"], f"a complete alone: {events}")
+            open_op = None
+    need(open_op is None, f"a prepare alone: {events}")
+    ops = [e["op"] for e in events if e["type"] == "complete"]
+    need(len(set(ops)) == len(ops), f"an operation twice: {ops}")
+    return len(ops)
+
+
+def watch(guest, completes):
+    ok(guest.run(f"rm -f {EVENTS}; setsid mncheck watch {EVENTS} {completes} >/dev/null 2>&1 & "
+                 f"until grep -q watching {EVENTS} 2>/dev/null; do sleep .1; done"), "watch")
+
+
+def case_mn_move(guest):
+    """A real migration: prepare and complete exactly once, and the right features after it."""
+    there, added, unusable = guest.spec["row"]
+    here = guest.spec["cpu"]
+    load_driver(guest)
+    before = compare(guest, "before")
+    source, status_ = SOURCES[guest.host]
+    need(str(source) in before["active"], f"source {source} not found: {before['active']}")
+    cpuinfo = ok(guest.run("grep -m1 flags /proc/cpuinfo"), "cpuinfo")
+
+    watch(guest, 2)
+    # Announced, and then found by vmclock and told by the orchestrator: one COMPLETE.
+    need("ok" in mncheck(guest, "prepare 42 5000"), "prepare")
+    wait_for(guest, "ready .*op=42")
+    downtime = guest.move(there)
+    if guest.host == "bare":
+        told = mncheck(guest, "complete 42 1")
+        need(told in ("42 ok", "42 EALREADY"), told)
+    events = parse_events(wait_for(guest, "complete .*op=42"))
+    done = events[-1]
+    need([e["type"] for e in events] == ["prepare", "ready", "complete"], f"{events}")
+    after = compare(guest, "after")
+    need(added <= done["added"], f"added {done['added']}, not {added}")
+    need(not done["removed"], f"removed {done['removed']}")
+    need(done["added"] == after["usable"] - before["usable"] == after["added"], f"{done}")
+    need(unusable <= after["no_xcr0"], f"no_xcr0 {after['no_xcr0']}")
+    need(ok(guest.run("grep -m1 flags /proc/cpuinfo"), "cpuinfo") == cpuinfo,
+         "/proc/cpuinfo is not stale any more")
+    guest.note(f"{here} -> {there}: {len(done['added'])} added, unusable "
+               f"{' '.join(sorted(after['no_xcr0'])) or 'none'}, source {done['source']}, "
+               f"downtime {downtime} ms, told after {done['ago_us']} us")
+
+    if guest.host == "kvm":     # which refuses a poorer CPU's destination
+        paired(events)
+        unload_driver(guest)
+        return
+    # Back, unannounced: the clock alone tells, and features vanish.
+    guest.move(here)
+    events = parse_events(wait_for(guest, "(?s)complete .*complete "))
+    last = events[-2:]
+    need(last[0]["type"] == "prepare" and last[0]["flags"] & 1 and last[1]["type"] == "complete"
+         and last[1]["source"] == source and last[1]["status"] == status_, f"{last}")
+    need(last[1]["removed"] == done["added"] and not last[1]["added"], f"{last}")
+    paired(events)
+    compare(guest, "back")
+    need(status(guest)["generation"] == 3, "hybrid did not decide anew after each")
+    unload_driver(guest)
+
+
+def case_mn_moves(guest):
+    """Migrations back to back: none lost, doubled or alone; the features right each time."""
+    count = moves_wanted(4)
+    there, added, _ = guest.spec["row"]
+    here = guest.spec["cpu"]
+    load_driver(guest)
+    watch(guest, count)
+    for i in range(count):
+        guest.move(here if i % 2 else there)
+    text = wait_for(guest, "(?s)" + "complete .*" * count, 30)
+    events = parse_events(text)
+    need(paired(events) == count, f"{paired(events)} operations of {count} migrations")
+    for i, e in enumerate(e for e in events if e["type"] == "complete"):
+        need(added <= e["removed" if i % 2 else "added"] and
+             not e["added" if i % 2 else "removed"], f"migration {i}: {e}")
+    guest.note(f"{count} migrations, {len(events)} events, each once")
+    unload_driver(guest)
+
+
+XEN_NODES = "/local/domain/$(xl domid g)/control/migrate-notify"
+
+
+def xen_request(guest, text):
+    guest.on_host(f"for n in request ack; do xenstore-exists {XEN_NODES}-$n || {{"
+                  f"xenstore-write {XEN_NODES}-$n ''; "
+                  f"xenstore-chmod {XEN_NODES}-$n n0 b$(xl domid g); }}; done; "
+                  f"xenstore-write {XEN_NODES}-request '{text}'")
+
+
+def xen_answer(guest, want):
+    end = time.monotonic() + 20
+    while True:
+        said = guest.on_host(f"xenstore-read {XEN_NODES}-ack").strip()
+        if said == want:
+            return
+        if time.monotonic() > end:
+            raise Wrong(f"the answer is {said!r}, not {want!r}")
+        time.sleep(0.5)
+
+
+def case_mn_xen(guest):
+    """Announced in xenstore, acked, saved and restored; then a suspend that is cancelled."""
+    load_driver(guest)
+    need("2" in compare(guest, "before")["active"], "source xen not found")
+    need(guest.on_host("xenstore-read /local/domain/$(xl domid g)/data/migrate-notify").strip()
+         == "1", "does not say that it listens")
+    watch(guest, 3)
+    xen_request(guest, "prepare 5 2x")
+    xen_answer(guest, "error 5 22")
+    xen_request(guest, "prepare 42 60000 +avx2")
+    xen_answer(guest, "ready 42 0")
+    xen_request(guest, "prepare 42 60000")
+    xen_answer(guest, "error 42 114")
+    guest.move("")
+    events = parse_events(wait_for(guest, "complete .*op=42", 30))
+    need([e["type"] for e in events] == ["prepare", "ready", "moving", "complete"] and
+         events[-1]["status"] == 1 and events[-1]["source"] == 2, f"{events}")
+    compare(guest, "restored")
+    # A checkpoint: the domain is suspended, and goes on where it was.
+    xen_request(guest, "prepare 43 60000")
+    xen_answer(guest, "ready 43 0")
+    guest.on_host("timeout 300 xl save -c g /run/g.save; rm -f /run/g.save")
+    events = parse_events(wait_for(guest, "complete .*op=43", 30))
+    need(events[-1]["status"] == 2, f"{events[-1]}")
+    xen_answer(guest, "complete 43 2")
+    # And one that nobody announced.
+    guest.on_host("timeout 300 xl save -c g /run/g.save; rm -f /run/g.save")
+    events = parse_events(wait_for(guest, "(?s)" + "complete .*" * 3, 30))
+    need(events[-2]["flags"] & 1 and events[-1]["status"] == 2, f"{events[-2:]}")
+    need(paired(events) == 3, f"{events}")
+    guest.note("save and restore, announced: success; two checkpoints: cancelled")
+    unload_driver(guest)
+
+
+DEVICE = [case_mn_device, case_mn_unload, case_mn_hotplug]
+
+
+def movable(host, kernel, name, cases, row=None):
+    """A guest to be moved."""
+    one = spec(host, kernel, "default")
+    one.update(name=f"{host}-{kernel}-move-{name}", cases=cases)
+    if row:
+        one.update(cpu=row[0], row=row[1:])
+    return one
+
+
+def groups(host, kernels):
+    """The groups of guests for check.run_host()."""
+    stock = [k for k in kernels if not is_debug(k)]
+    if hardware() or host != "bare" and not stock:  # the CPU models of ROWS are QEMU's own
+        return []
+    if host == "kvm":
+        return [[movable(host, k, "nehalem", [case_mn_move, case_clean], KVM_ROW) for k in stock]]
+    if host == "xen":       # minutes each under emulation: the newest kernel stands for both
+        one = movable(host, stock[-1], "save", [case_mn_xen, case_clean])
+        one["mem"] = 300    # all of it goes into a file in dom0's memory
+        return [[one]]
+    result = []
+    for kernel in kernels:
+        debug = is_debug(kernel)
+        for name, row in ROWS.items():
+            first = name == "plain"
+            # KASAN and lockdep, once
+            if debug and (not first or kernel != "6.12-debug"):
+                continue
+            cases = [*(DEVICE if first else []), case_mn_move,
+                     *([case_mn_moves] if name == "usable" or debug else []), case_clean]
+            result.append([movable(host, kernel, name, cases, row)])
+    return result
