@@ -85,9 +85,9 @@ $(BUILD)/migrate-notify-highway $(BUILD)/migrate-notify-simdjson: $(BUILD)/migra
 		$(BUILD)/libmigrate-notify.a $(CXX_LIBS) -pthread
 
 mn-all: $(BUILD)/$(MN_SO) $(BUILD)/libmigrate-notify.a $(BUILD)/libmigrate-notify.pc \
-	$(BUILD)/migrate-notify $(BUILD)/migrate-notify-host
+	$(BUILD)/migrate-notify $(BUILD)/migrate-notify-host $(BUILD)/migrate-notify-worker
 
-mn-examples: $(BUILD)/migrate-notify-worker $(MN_CXX_BINS)
+mn-examples: $(MN_CXX_BINS)
 
 # Tests
 MN_STANDIN := $(BUILD)/mn-standin.so

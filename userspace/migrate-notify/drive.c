@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -117,20 +118,31 @@ int cli_watch(struct cli *c)
  * ack: by a descriptor that a shell script holds, since each descriptor is a subscriber
  */
 
+/* Without an operation: from now on, migrations wait for it. */
+static int subscribe(const struct cli *c)
+{
+	struct migrate_notify_subscribe s = {
+		.flags = MIGRATE_NOTIFY_SUBSCRIBE_DELAY,
+		.cursor = MIGRATE_NOTIFY_CURSOR_NOW,
+	};
+
+	snprintf(s.name, sizeof(s.name), "%s", c->why ? c->why : "script");
+	return ioctl(c->fd, MIGRATE_NOTIFY_IOC_SUBSCRIBE, &s) ?
+		cli_fail(c, -errno, "the descriptor") : CLI_OK;
+}
+
 int cli_ack(struct cli *c)
 {
 	struct migrate_notify_ack a = { .flags = c->refuse ? MIGRATE_NOTIFY_ACK_REFUSE : 0 };
 	char *end;
 
-	if (!c->rest[0] || c->rest[1]) {
-		fputs("migrate-notify ack: which operation? One number, as watch prints it\n",
-		      stderr);
-		return CLI_USAGE;
-	}
+	if (!c->rest[0])
+		return subscribe(c);
 	errno = 0;
 	a.op_id = strtoull(c->rest[0], &end, 0);
-	if (errno || *end || end == c->rest[0] || c->rest[0][0] == '-') {
-		fprintf(stderr, "migrate-notify ack: '%s' is not an operation\n", c->rest[0]);
+	if (errno || *end || end == c->rest[0] || c->rest[0][0] == '-' || c->rest[1]) {
+		fprintf(stderr, "migrate-notify ack: '%s' is not an operation\n",
+			c->rest[1] ? c->rest[1] : c->rest[0]);
 		return CLI_USAGE;
 	}
 	if (write(c->fd, &a, sizeof(a)) == sizeof(a))

@@ -42,8 +42,10 @@ static const struct command {
 		"list", cli_list, "[--json]", "who watches, who delays, how fast they acknowledge",
 		false, { COMMON, FLAG("json", OPT_JSON), { 0 } },
 	}, {
-		"ack", cli_ack, "[--fd N] [--refuse] OP", "acknowledge, for shell scripts", true,
-		{ COMMON, VALUE("fd", OPT_FD), FLAG("refuse", OPT_REFUSE), { 0 } },
+		"ack", cli_ack, "--fd N [--why TEXT] | --fd N [--refuse] OP",
+		"delay and acknowledge, for shell scripts", true,
+		{ COMMON, VALUE("fd", OPT_FD), FLAG("refuse", OPT_REFUSE), VALUE("why", OPT_WHY),
+		  { 0 } },
 	}, {
 		"features", cli_features, "[--all] [--json] [NAME...]",
 		"what the CPU can do now, and why not", true,
