@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # What another compiler says about the sources. Speaks TAP. (tests/style.sh does the rest.)
-# Environment: CLANG, CLANG_FLAGS (from the Makefile)
+# Environment: CLANG, CLANG_FLAGS, MN_CLANG_FLAGS (from the Makefile)
 
 cd "$(dirname "$0")/.." || exit 1
 n=0
@@ -26,7 +26,9 @@ clang_all() {
 	eval "$CLANG" $CLANG_FLAGS -fsyntax-only hybridctl/*.c \
 		../drivers/hybrid/snapshot.c ../drivers/hybrid/detect.c \
 		../drivers/hybrid/level.c ../drivers/hybrid/policy.c &&
-	eval "$CLANG" $CLANG_FLAGS -Ihybridctl -fsyntax-only tests/*.c
+	eval "$CLANG" $CLANG_FLAGS -Ihybridctl -fsyntax-only tests/*.c &&
+	eval "$CLANG" $MN_CLANG_FLAGS -fsyntax-only lib/*.c proto/*.c host/*.c migrate-notify/*.c \
+		examples/worker/*.c tests/mn/*.c
 }
 
 echo 1..1

@@ -4,6 +4,7 @@ import re
 import time
 
 from .cases import case_clean, load, need, ok, status, Wrong
+from .cases_migrate_user import case_mn_cli, case_mn_orchestrated
 from .guests import spec
 from .images import is_debug
 from .movable import moves_wanted
@@ -288,7 +289,7 @@ def case_mn_xen(guest):
     unload_driver(guest)
 
 
-DEVICE = [case_mn_device, case_mn_unload, case_mn_hotplug]
+DEVICE = [case_mn_device, case_mn_unload, case_mn_hotplug, case_mn_cli]
 
 
 def movable(host, kernel, name, cases, row=None):
@@ -320,6 +321,7 @@ def groups(host, kernels):
             if debug and (not first or kernel != "6.12-debug"):
                 continue
             cases = [*(DEVICE if first else []), case_mn_move,
-                     *([case_mn_moves] if name == "usable" or debug else []), case_clean]
+                     *([case_mn_moves] if name == "usable" or debug else []),
+                     *([case_mn_orchestrated] if name == "usable" else []), case_clean]
             result.append([movable(host, kernel, name, cases, row)])
     return result

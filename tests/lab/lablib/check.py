@@ -39,6 +39,11 @@ class Guest:
         """Migrate to another machine with that CPU; milliseconds of downtime."""
         return self._host.move(cpu)
 
+    @property
+    def port(self):
+        """The socket of its virtio-serial port; another one after move()."""
+        return self._host.port
+
     def on_host(self, command):
         """Its output; only where there is a host."""
         return self._host.sh(command)

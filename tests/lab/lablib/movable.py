@@ -29,6 +29,9 @@ class Movable(Bare):
                 "-serial", f"unix:{tmp}/control,server=on,wait=off"])
             args[args.index("-cpu") + 1] = cpu
             return args + ["-qmp", f"unix:{tmp}/qmp,server=on,wait=off", "-device", "vmclock",
+                           "-chardev", f"socket,id=mn,path={tmp}/mn,server=on,wait=off",
+                           "-device", "virtio-serial-pci", "-device",
+                           "virtserialport,chardev=mn,name=org.hybridhvm.migrate-notify.0",
                            *more]
 
         vm = Vm(args, console)
@@ -43,6 +46,11 @@ class Movable(Bare):
         self.vm, self.qmp = self._machine(spec["cpu"])
         self.link = GuestLink(f"{self.vm.dir}/control", self.vm.alive)
         self.link.wait_ready(spec["boot_timeout"])
+
+    @property
+    def port(self):
+        """The socket of the port that migrate-notify-host uses."""
+        return f"{self.vm.dir}/mn"
 
     def move(self, cpu):
         """Returns the downtime in milliseconds, as the source saw it."""

@@ -83,7 +83,9 @@ def files(kernel):
               "migrate_notify.ko": f"{tree}/migrate_notify.ko",
               "hybrid-kunit.ko": f"{tree}/kunit/hybrid-kunit.ko",
               "lab/ktap.py": f"{TOP}/tests/kernel/ktap.py",
-              "bin/hybridctl": f"{TOP}/build/userspace/hybridctl"}
+              "migrate_notify.py": f"{TOP}/userspace/python/migrate_notify.py",
+              **{f"bin/{program}": f"{TOP}/build/userspace/{program}" for program in
+                 ("hybridctl", "migrate-notify", "migrate-notify-worker")}}
     variables = []
     if not is_debug(kernel):        # a stock kernel has no KUnit of its own
         core = images.kunit_core(kernel)

@@ -1,0 +1,121 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# The library as programs link it: symbols, C and C++, shared and static, pkg-config, the one
+# load of mn_changed(). Speaks TAP. Usage: abi.sh BUILD
+
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+build=$1
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+so=$build/libmigrate-notify.so.1
+n=0
+
+# check NAME COMMAND...
+check() {
+	n=$((n + 1))
+	name=$1
+	shift
+	if "$@" >"$tmp/out" 2>&1; then echo "ok $n - $name"; else
+		echo "not ok $n - $name"
+		sed 's/^/# /' "$tmp/out"
+	fi
+}
+
+symbols() {
+	nm -D --defined-only "$so" | awk '$2 != "A" { print $3 }' | sort >"$tmp/have"
+	sed -n 's/^\t\(mn_[a-z_]*\);$/\1@@MIGRATE_NOTIFY_1/p' lib/libmigrate-notify.sym | sort \
+		>"$tmp/want"
+	diff "$tmp/want" "$tmp/have"
+}
+
+# Each function of the header is exported, and nothing that the header does not have.
+declared() {
+	grep -v 'static inline' lib/migrate-notify.h | grep -o '\bmn_[a-z_]*(' | tr -d '(' |
+		grep -vx -e mn_changed -e mn_now -e mn_in | sort -u >"$tmp/declared"
+	sed -n 's/^\t\(mn_[a-z_]*\);$/\1/p' lib/libmigrate-notify.sym | sort >"$tmp/exported"
+	diff "$tmp/declared" "$tmp/exported"
+}
+
+soname() { objdump -p "$so" | grep -q 'SONAME *libmigrate-notify.so.1$'; }
+
+program() {
+	cat >"$tmp/p.$1" <<-'END'
+	#include <migrate-notify.h>
+	int main(void)
+	{
+		struct mn_ctx *ctx;
+		struct migrate_notify_event ev;
+
+		if (mn_open(&ctx, "abi", 0) || mn_next(ctx, &ev) || mn_feature(ctx, "sse2") != MN_USABLE)
+			return 1;
+		if (mn_changed(mn_generation(ctx), mn_now(mn_generation(ctx))))
+			return 2;
+		if (mn_in(ev.added, 1000))
+			return 3;
+		mn_close(ctx);
+		return 0;
+	}
+	END
+}
+
+flags="-Wall -Wextra -Werror -Wpedantic -O2 -Ilib -I../include/uapi"
+
+compile() {	# compile SUFFIX COMPILER FLAG... : and run it with the shared library
+	program "$1"
+	source=$tmp/p.$1
+	shift
+	# shellcheck disable=SC2086 # a list
+	"$@" $flags -o "$tmp/p" "$source" -L"$build" -lmigrate-notify &&
+		LD_LIBRARY_PATH=$build "$tmp/p"
+}
+
+static() {
+	program c
+	# shellcheck disable=SC2086 # a list
+	cc $flags -static -o "$tmp/p" "$tmp/p.c" "$build/libmigrate-notify.a" -pthread && "$tmp/p"
+}
+
+# The body is one compare with memory: no other load, no call.
+one_load() {
+	cat >"$tmp/c.c" <<-'END'
+	#include <migrate-notify.h>
+	int changed(const __u64 *generation, uint64_t seen);
+	int changed(const __u64 *generation, uint64_t seen)
+	{
+		return mn_changed(generation, seen);
+	}
+	END
+	# shellcheck disable=SC2086 # a list
+	cc $flags -fcf-protection=none -c -o "$tmp/c.o" "$tmp/c.c" || return 1
+	objdump -d --no-show-raw-insn "$tmp/c.o" | grep '^ ' >"$tmp/code"
+	cat "$tmp/code"
+	[ "$(grep -c '(%' "$tmp/code")" = 1 ] && [ "$(wc -l <"$tmp/code")" -le 5 ] &&
+		! grep -q -e call -e lock "$tmp/code"
+}
+
+installed() {
+	${MAKE:-make} -s BUILD="$build" DESTDIR="$tmp/root" PREFIX=/usr install >"$tmp/log" 2>&1 ||
+		{ cat "$tmp/log"; return 1; }
+	pc=$(dirname "$(find "$tmp/root" -name libmigrate-notify.pc)")
+	program c
+	# shellcheck disable=SC2046 # lists
+	PKG_CONFIG_SYSROOT_DIR=$tmp/root PKG_CONFIG_PATH=$pc cc -Wall -Werror -o "$tmp/p" "$tmp/p.c" \
+		$(PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1 \
+		  PKG_CONFIG_SYSROOT_DIR=$tmp/root PKG_CONFIG_PATH=$pc \
+		  pkg-config --cflags --libs libmigrate-notify) &&
+		LD_LIBRARY_PATH=$(dirname "$pc") "$tmp/p"
+}
+
+echo 1..11
+check 'exported symbols are those of the version script' symbols
+check 'and those of the header' declared
+check 'SONAME' soname
+check 'C11' compile c cc -std=c11
+check 'C99' compile c cc -std=gnu99
+check 'C++11' compile cc g++ -std=c++11
+check 'C++20' compile cc g++ -std=c++20
+check 'clang' compile c "${CLANG:-clang}" -std=c11
+check 'static' static
+check 'mn_changed() is one load' one_load
+check 'installed, by pkg-config' installed
