@@ -18,6 +18,7 @@ enum hybrid_op {
 /* Later issues add poll (idle), evtchn, lazy, hypercall, pv-eoi: each with its code. */
 enum hybrid_path {
 	HYBRID_PATH_KERNEL,	/* what the kernel does without us */
+	HYBRID_PATH_LAZY,	/* MSIs: the device is told only what it has to know (pvirq.ko) */
 	HYBRID_PATH_NR
 };
 
@@ -34,6 +35,7 @@ enum hybrid_reason {
 	HYBRID_WHY_KERNEL_IDLE,		/* a cpuidle driver, haltpoll or idle=poll is active */
 	HYBRID_WHY_NOT_WORTH,		/* measured: too little to gain */
 	HYBRID_WHY_NOT_BUILT,		/* an exit could be saved, we have no code for it */
+	HYBRID_WHY_TABLE_EXITS,		/* each access to a device's MSI table exits */
 	HYBRID_WHY_OPERATOR,		/* a module parameter says so */
 	HYBRID_WHY_NR
 };
