@@ -9,8 +9,12 @@ extern struct kunit_suite hybrid_snapshot_suite;
 extern struct kunit_suite hybrid_detect_suite;
 extern struct kunit_suite hybrid_level_suite;
 extern struct kunit_suite hybrid_policy_suite;
+extern struct kunit_suite pvirq_mask_suite;
+extern struct kunit_suite pvirq_message_suite;
+extern struct kunit_suite pvirq_judge_suite;
 
 #define HYBRID_SUITES	&hybrid_snapshot_suite, &hybrid_detect_suite, \
-			&hybrid_level_suite, &hybrid_policy_suite
+			&hybrid_level_suite, &hybrid_policy_suite, \
+			&pvirq_mask_suite, &pvirq_message_suite, &pvirq_judge_suite
 
 #endif

@@ -47,6 +47,7 @@ make -s userspace || exit 1
 part style tests/style.sh
 part userspace make -s --no-print-directory -C userspace check
 part kunit-user make -s --no-print-directory -C kunit/user check
+part models tests/model/run.sh
 part lab-unit tests/lab/test.sh
 if [ "$mode" = all ]; then
 	if [ "$(id -u)" -eq 0 ]; then
