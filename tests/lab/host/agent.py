@@ -98,6 +98,7 @@ class KvmHost(Host):
                 "-serial", f"unix:{CONTROL},server=on,wait=off",
                 "-netdev", "user,id=n", "-device", "virtio-net-pci,netdev=n,romfile=",
                 "-drive", "file=/dev/vda,if=virtio,format=raw,readonly=on"]
+        args += [word.replace("@disk@", "/dev/vda") for word in spec["devices"]]
         if spec.get("shell"):
             args[args.index("-serial") + 1] = "stdio"
             subprocess.run(args, check=False)

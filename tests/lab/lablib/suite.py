@@ -79,6 +79,8 @@ def files(kernel):
     tree = source_tree(f"modules-{kernel}")
     make_modules(kernel, tree, "")
     result = {"hybrid.ko": f"{tree}/hybrid.ko",
+              "pvirq.ko": f"{tree}/pvirq.ko",
+              "pvirq-test.ko": f"{tree}/kunit/pvirq-test.ko",
               "hybrid-kunit.ko": f"{tree}/kunit/hybrid-kunit.ko",
               "lab/ktap.py": f"{TOP}/tests/kernel/ktap.py",
               "bin/hybridctl": f"{TOP}/build/userspace/hybridctl"}
