@@ -52,7 +52,8 @@ static const char *objection(enum hybrid_op op, const struct hybrid_decision *d,
 	    d->path != HYBRID_PATH_KERNEL)
 		return "a path of ours where nothing exits, or we do not know";
 
-	if ((d->path == HYBRID_PATH_POLL) != (d->why == HYBRID_WHY_SAVES))
+	if ((d->path == HYBRID_PATH_POLL) != (d->why == HYBRID_WHY_SAVES) ||
+	    (d->path == HYBRID_PATH_LAZY) != (d->why == HYBRID_WHY_TABLE_EXITS))
 		return "path and reason disagree";
 
 	switch (d->why) {
@@ -101,6 +102,10 @@ static const char *objection(enum hybrid_op op, const struct hybrid_decision *d,
 			return "nothing exits";
 		return c->features & (F(KERNEL_STEAL_TIME) | F(KERNEL_PV)) ?
 		       NULL : "overcommit would not be seen";
+	case HYBRID_WHY_TABLE_EXITS:
+		if (op != HYBRID_OP_MSI_MASK && op != HYBRID_OP_MSI_AFFINITY)
+			return "not done by the device's table";
+		return hybrid_has(c, HYBRID_F_IRQ_REMAP) ? "stacked domains are left alone" : NULL;
 	case HYBRID_WHY_OPERATOR:
 		return "nobody asked for it";
 	default:
@@ -233,41 +238,41 @@ static const struct policy_case examples[] = {
 	{ "Xen PV", HYBRID_HV_XEN, F(XEN_PV) | F(KERNEL_PV), 2, 1, WHY_ALL(XEN_PV) },
 	{ "KVM, Debian's kernel", HYBRID_HV_KVM,
 	  F(KERNEL_PV) | F(KVM_PV_EOI) | F(KERNEL_PV_EOI) | F(KVM_PV_IPI) | F(KERNEL_STEAL_TIME),
-	  2, 1, WHY(KERNEL_PV, NOT_BUILT, NOT_BUILT, KERNEL_PV, SAVES, NOT_WORTH) },
+	  2, 1, WHY(KERNEL_PV, TABLE_EXITS, TABLE_EXITS, KERNEL_PV, SAVES, NOT_WORTH) },
 	{ "KVM, but nothing exits", HYBRID_HV_KVM, F(KERNEL_PV) | F(KERNEL_STEAL_TIME), 2, 0,
-	  WHY(NOT_BUILT, NOT_BUILT, NOT_BUILT, NOT_BUILT, NO_EXIT, NOT_WORTH) },
+	  WHY(NOT_BUILT, TABLE_EXITS, TABLE_EXITS, NOT_BUILT, NO_EXIT, NOT_WORTH) },
 	{ "KVM, nopv", HYBRID_HV_KVM, F(KVM_PV_EOI) | F(KVM_PV_IPI), 2, 1,
-	  WHY(NOT_BUILT, NOT_BUILT, NOT_BUILT, NOT_BUILT, NO_STEAL_TIME, NOT_WORTH) },
+	  WHY(NOT_BUILT, TABLE_EXITS, TABLE_EXITS, NOT_BUILT, NO_STEAL_TIME, NOT_WORTH) },
 	{ "KVM, nopv, one CPU", HYBRID_HV_KVM, F(KVM_PV_EOI) | F(KVM_PV_IPI), 1, 1,
-	  WHY(NOT_BUILT, NOT_BUILT, ONE_CPU, ONE_CPU, NO_STEAL_TIME, NOT_WORTH) },
+	  WHY(NOT_BUILT, TABLE_EXITS, ONE_CPU, ONE_CPU, NO_STEAL_TIME, NOT_WORTH) },
 	{ "KVM with haltpoll", HYBRID_HV_KVM,
 	  F(KERNEL_PV) | F(KERNEL_CPUIDLE) | F(KERNEL_HALTPOLL), 2, 1,
-	  WHY(NOT_BUILT, NOT_BUILT, NOT_BUILT, NOT_BUILT, KERNEL_IDLE, NOT_WORTH) },
+	  WHY(NOT_BUILT, TABLE_EXITS, TABLE_EXITS, NOT_BUILT, KERNEL_IDLE, NOT_WORTH) },
 	{ "KVM, nopv, measured: the LAPIC does not exit", HYBRID_HV_KVM, 0, 2, 2,
-	  WHY(APIC_VIRT, NOT_BUILT, NOT_BUILT, APIC_VIRT, NO_STEAL_TIME, NOT_WORTH) },
+	  WHY(APIC_VIRT, TABLE_EXITS, TABLE_EXITS, APIC_VIRT, NO_STEAL_TIME, NOT_WORTH) },
 	{ "Xen on AMD, PVHVM kernel", HYBRID_HV_XEN, F(KERNEL_PV) | F(KERNEL_XEN_UPCALL), 2, 1,
-	  WHY(NOT_BUILT, NOT_BUILT, NOT_BUILT, KERNEL_PV, SAVES, KERNEL_PV) },
+	  WHY(NOT_BUILT, TABLE_EXITS, TABLE_EXITS, KERNEL_PV, SAVES, KERNEL_PV) },
 	{ "Xen with hvm_pirq, callback vector", HYBRID_HV_XEN, F(KERNEL_PV) | F(XEN_PIRQS), 2, 1,
 	  WHY(KERNEL_PV, KERNEL_PV, KERNEL_PV, KERNEL_PV, SAVES, KERNEL_PV) },
 	{ "Xen on APICv, x2APIC", HYBRID_HV_XEN,
 	  F(KERNEL_PV) | F(KERNEL_XEN_UPCALL) | F(X2APIC_VIRT) | F(APIC_ACCESS_VIRT) |
 	  F(X2APIC_ON) | F(XEN_PIRQS), 2, 2,
-	  WHY(APIC_VIRT, APIC_VIRT, NOT_BUILT, KERNEL_PV, SAVES, KERNEL_PV) },
+	  WHY(APIC_VIRT, TABLE_EXITS, TABLE_EXITS, KERNEL_PV, SAVES, KERNEL_PV) },
 	{ "Xen that claims APICv, measured to exit", HYBRID_HV_XEN,
 	  F(KERNEL_PV) | F(KERNEL_XEN_UPCALL) | F(X2APIC_VIRT) | F(X2APIC_ON), 2, 1,
-	  WHY(NOT_BUILT, NOT_BUILT, NOT_BUILT, KERNEL_PV, SAVES, KERNEL_PV) },
+	  WHY(NOT_BUILT, TABLE_EXITS, TABLE_EXITS, KERNEL_PV, SAVES, KERNEL_PV) },
 	{ "Hyper-V, Debian's kernel", HYBRID_HV_HYPERV,
 	  F(KERNEL_PV) | F(HYPERV_APIC_MSRS) | F(HYPERV_IPI), 2, 1,
-	  WHY(KERNEL_PV, NOT_BUILT, NOT_BUILT, KERNEL_PV, NO_STEAL_TIME, NOT_WORTH) },
+	  WHY(KERNEL_PV, TABLE_EXITS, TABLE_EXITS, KERNEL_PV, NO_STEAL_TIME, NOT_WORTH) },
 	{ "Hyper-V, nopv", HYBRID_HV_HYPERV, F(HYPERV_APIC_MSRS) | F(HYPERV_IPI), 2, 1,
-	  WHY(NOT_BUILT, NOT_BUILT, NOT_BUILT, NOT_BUILT, NO_STEAL_TIME, NOT_WORTH) },
+	  WHY(NOT_BUILT, TABLE_EXITS, TABLE_EXITS, NOT_BUILT, NO_STEAL_TIME, NOT_WORTH) },
 	{ "Xen, nopv", HYBRID_HV_XEN, F(XEN_PIRQS), 2, 1,
-	  WHY(NOT_BUILT, NOT_BUILT, NOT_BUILT, NOT_BUILT, NO_STEAL_TIME, NOT_WORTH) },
+	  WHY(NOT_BUILT, TABLE_EXITS, TABLE_EXITS, NOT_BUILT, NO_STEAL_TIME, NOT_WORTH) },
 	{ "x2APIC on, only the other mode virtualised", HYBRID_HV_KVM,
 	  F(X2APIC_ON) | F(APIC_ACCESS_VIRT), 2, 1,
-	  WHY(NOT_BUILT, NOT_BUILT, NOT_BUILT, NOT_BUILT, NO_STEAL_TIME, NOT_WORTH) },
+	  WHY(NOT_BUILT, TABLE_EXITS, TABLE_EXITS, NOT_BUILT, NO_STEAL_TIME, NOT_WORTH) },
 	{ "interrupt remapping", HYBRID_HV_KVM, F(IRQ_REMAP), 2, 1,
-	  WHY(NOT_BUILT, NOT_BUILT, IRQ_REMAP, NOT_BUILT, NO_STEAL_TIME, NOT_WORTH) },
+	  WHY(NOT_BUILT, IRQ_REMAP, IRQ_REMAP, NOT_BUILT, NO_STEAL_TIME, NOT_WORTH) },
 };
 
 static void example_desc(const struct policy_case *c, char *desc)
@@ -289,8 +294,11 @@ static void decides(struct kunit *test)
 	c.nr_cpus = example->nr_cpus;
 	hybrid_policy_decide(&p, &c, &costs[example->cost], &all_auto);
 	for (op = 0; op < HYBRID_OP_NR; op++) {
-		KUNIT_EXPECT_EQ(test, p.op[op].path, example->why[op] == HYBRID_WHY_SAVES ?
-				HYBRID_PATH_POLL : HYBRID_PATH_KERNEL);
+		enum hybrid_path path = example->why[op] == HYBRID_WHY_SAVES ? HYBRID_PATH_POLL :
+					example->why[op] == HYBRID_WHY_TABLE_EXITS ?
+					HYBRID_PATH_LAZY : HYBRID_PATH_KERNEL;
+
+		KUNIT_EXPECT_EQ(test, p.op[op].path, path);
 		KUNIT_EXPECT_STREQ_MSG(test, hybrid_reason_name(p.op[op].why),
 				       hybrid_reason_name(example->why[op]),
 				       "%s", hybrid_op_name(op));

@@ -48,6 +48,7 @@ part style tests/style.sh
 part userspace make -s --no-print-directory -C userspace check
 part kunit-user make -s --no-print-directory -C kunit/user check
 part fuzz make -s --no-print-directory -C tests/fuzz check
+part models tests/model/run.sh
 part lab-unit tests/lab/test.sh
 if [ "$mode" = all ]; then
 	if [ "$(id -u)" -eq 0 ]; then

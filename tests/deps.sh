@@ -6,7 +6,7 @@
 set -eu
 
 build="gcc make libc6-dev pkg-config libjson-c-dev"
-checks="libcmocka-dev shellcheck mandoc python3 clang g++ libhwy-dev libsimdjson-dev"
+checks="libcmocka-dev shellcheck mandoc python3 clang spin g++ libhwy-dev libsimdjson-dev"
 lab="mmdebstrap squashfs-tools cpio zstd xz-utils kmod util-linux mount debian-archive-keyring
 	gnuplot-nox"
 

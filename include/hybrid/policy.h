@@ -15,10 +15,11 @@ enum hybrid_op {
 	HYBRID_OP_NR
 };
 
-/* Later issues add evtchn, lazy, hypercall, pv-eoi: each with its code. */
+/* Later issues add evtchn, hypercall, pv-eoi: each with its code. */
 enum hybrid_path {
 	HYBRID_PATH_KERNEL,	/* what the kernel does without us */
 	HYBRID_PATH_POLL,	/* idle: poll for as long as halting costs, then halt */
+	HYBRID_PATH_LAZY,	/* MSIs: the device is told only what it has to know (pvirq.ko) */
 	HYBRID_PATH_NR
 };
 
@@ -40,6 +41,7 @@ enum hybrid_reason {
 	HYBRID_WHY_OVERCOMMIT,		/* the host has no processor time to spare */
 	HYBRID_WHY_NO_GAIN,		/* our path is ready, but saves nothing at present */
 	HYBRID_WHY_SAVES,		/* our path saves exits */
+	HYBRID_WHY_TABLE_EXITS,		/* each access to a device's MSI table exits */
 	HYBRID_WHY_OPERATOR,		/* a module parameter says so */
 	HYBRID_WHY_NR
 };

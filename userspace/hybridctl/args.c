@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <string.h>
 
+#include "../../drivers/pvirq/judge.h"
 #include "args.h"
 #include "state.h"
 
@@ -75,6 +76,18 @@ static const struct command commands[] = {
 		.summary = "what could be set better, on this machine or its host",
 		.help = "Shows what an operator could change so that fewer exits happen, each with its\n"
 			"reason. No advice is a normal answer. It changes nothing.\n",
+	},
+	[HC_CMD_IRQ] = {
+		.name = "irq",
+		.shortopts = "+:h",
+		.longopts = { OPT_LONG_HELP, OPT_LONG_JSON, { } },
+		.synopsis = "irq [--json]\n"
+			    "       hybridctl irq set IRQ|DEVICE auto|kernel|lazy",
+		.summary = "interrupts of PCI devices: whose, by which path, why, what it saved",
+		.help = "Shows each MSI of each PCI device: its path, the reason, and how often the device\n"
+			"was told (done) or not (avoided). 'set' says for one interrupt, or all of a device\n"
+			"(0000:00:04.0), whether pvirq.ko decides, leaves it alone or takes it over.\n"
+			"Needs pvirq.ko and root.\n",
 	},
 };
 
@@ -242,6 +255,28 @@ static int parse_bench_op(struct hc_args *a, const char *word, FILE *err)
 	return -EINVAL;
 }
 
+/* "set", WHO, WANT, one after the other */
+static int parse_irq_word(struct hc_args *a, const char *word, FILE *err)
+{
+	enum pvirq_want want;
+
+	if (a->want == HC_IRQ_LIST && !strcmp(word, "set")) {
+		a->want = HC_IRQ_SET;
+		return 0;
+	}
+	if (a->want == HC_IRQ_SET && !*a->who && *word && strlen(word) < sizeof(a->who)) {
+		strcpy(a->who, word);
+		return 0;
+	}
+	if (a->want == HC_IRQ_SET && *a->who && !pvirq_parse_want(word, &want)) {
+		a->want = want;
+		return 0;
+	}
+	fprintf(err, "hybridctl irq: '%.40s' makes no sense here; try 'irq' or 'irq set IRQ|DEVICE auto|kernel|lazy'\n",
+		word);
+	return -EINVAL;
+}
+
 static int parse_operand(struct hc_args *a, const char *word, FILE *err)
 {
 	switch (a->command) {
@@ -249,6 +284,8 @@ static int parse_operand(struct hc_args *a, const char *word, FILE *err)
 		return parse_explain_op(a, word, err);
 	case HC_CMD_BENCH:
 		return parse_bench_op(a, word, err);
+	case HC_CMD_IRQ:
+		return parse_irq_word(a, word, err);
 	default:
 		complain(&commands[a->command], err);
 		fprintf(err, "takes no operand, but got '%s'\n", word);
@@ -282,6 +319,7 @@ int hc_args_parse(struct hc_args *a, int argc, char **argv, FILE *err)
 	memset(a, 0, sizeof(*a));
 	a->op = -1;
 	a->count = HC_BENCH_COUNT_DEFAULT;
+	a->want = HC_IRQ_LIST;
 
 	opterr = 0;
 	optind = 0;	/* GNU: start anew, also in a test's second call */
@@ -307,6 +345,11 @@ int hc_args_parse(struct hc_args *a, int argc, char **argv, FILE *err)
 		fputs("hybridctl explain: which operation? One of", err);
 		list_ops(err);
 		fputc('\n', err);
+		return -EINVAL;
+	}
+	if (a->want == HC_IRQ_SET && !a->help) {
+		fputs("hybridctl irq set: which interrupt or device, and auto, kernel or lazy?\n",
+		      err);
 		return -EINVAL;
 	}
 	return 0;

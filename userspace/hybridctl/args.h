@@ -10,6 +10,10 @@
 #define HC_BENCH_COUNT_DEFAULT	1000
 #define HC_BENCH_COUNT_MAX	1000000
 
+/* hc_args.want, where it is no enum pvirq_want */
+#define HC_IRQ_LIST	(-1)
+#define HC_IRQ_SET	(-2)	/* while the words are being parsed */
+
 /* Exit codes, part of the interface: see hybridctl(8). */
 enum hc_exit {
 	HC_EXIT_OK	= 0,
@@ -43,12 +47,15 @@ enum hc_command {
 	HC_CMD_EXPLAIN,
 	HC_CMD_BENCH,
 	HC_CMD_ADVISE,
+	HC_CMD_IRQ,
 };
 
 /**
  * struct hc_args - a command line that makes sense
  * @help: show the help of @command instead of running it
  * @op: explain: an enum hybrid_op
+ * @who: irq set: an interrupt's number or a device's address; empty to list
+ * @want: irq set: an enum pvirq_want; HC_IRQ_LIST to list
  * @bench: bench: set of 1 << enum hc_bench_op, 0 for all that there are
  */
 struct hc_args {
@@ -57,6 +64,8 @@ struct hc_args {
 	bool json;
 	bool list;
 	int op;
+	char who[24];
+	int want;
 	uint32_t bench;
 	uint32_t count;
 };

@@ -13,6 +13,7 @@
 int hc_status(const struct hc_args *a, const struct hc_roots *roots, FILE *out);
 int hc_explain(const struct hc_args *a, const struct hc_roots *roots, FILE *out);
 int hc_bench(const struct hc_args *a, const struct hc_roots *roots, FILE *out);
+int hc_irq(const struct hc_args *a, const struct hc_roots *roots, FILE *out);
 int hc_advise(const struct hc_args *a, const struct hc_roots *roots, FILE *out);
 
 #endif

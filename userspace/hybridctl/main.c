@@ -46,6 +46,8 @@ static int run(const struct hc_args *a)
 		return hc_bench(a, &roots, stdout);
 	case HC_CMD_ADVISE:
 		return hc_advise(a, &roots, stdout);
+	case HC_CMD_IRQ:
+		return hc_irq(a, &roots, stdout);
 	default:
 		return HC_EXIT_USAGE;
 	}

@@ -85,15 +85,15 @@ done
 # shellcheck disable=SC2317 # called by expect and json
 without() { HYBRID_SYSFS=$tmp/nosys "$@"; }
 
-echo 1..45
+echo 1..55
 
 # help, version, mistakes
 expect 'version' 0 "^hybridctl $VERSION\$" '' "$ctl" --version
 expect 'help' 0 '^Usage: hybridctl COMMAND' '' "$ctl" --help
-for c in status explain bench advise; do
+for c in status explain bench advise irq; do
 	expect "help of $c" 0 "^Usage: hybridctl $c" '' "$ctl" $c --help
 done
-expect 'no command' 2 '' 'the commands are status, explain, bench, advise' "$ctl"
+expect 'no command' 2 '' 'the commands are status, explain, bench, advise, irq' "$ctl"
 expect 'unknown command' 2 '' "unknown command 'frob'" "$ctl" frob
 expect 'unknown option' 2 '' 'the options are --help, --json' "$ctl" status --frob
 expect 'unknown operation' 2 '' 'the operations are eoi, msi_mask' "$ctl" explain frob
@@ -101,6 +101,25 @@ expect 'missing operation' 2 '' 'which operation' "$ctl" explain
 expect 'unknown bench operation' 2 '' 'the operations are cpuid' "$ctl" bench frob
 expect 'count out of range' 2 '' 'from 1 to 1000000' "$ctl" bench -n 0
 expect 'count with a rest' 2 '' 'from 1 to 1000000' "$ctl" bench -n 1k
+
+expect 'irq set without a word' 2 '' 'which interrupt or device' "$ctl" irq set 24
+expect 'irq set to nonsense' 2 '' "'fast' makes no sense" "$ctl" irq set 24 fast
+
+# interrupts
+expect 'irq without the module' 3 '' 'pvirq.ko is not loaded' "$ctl" irq
+put module/pvirq/parameters/force N
+expect 'irq without debugfs' 1 '' 'mount -t debugfs' "$ctl" irq
+put kernel/debug/pvirq/irqs '24 0000:00:03.0 msix 35 1 lazy saves-exits auto 1 2 3 4 5 6 7
+25 0000:00:04.0 msi 0 0 kernel stacked-domain auto 0 0 0 0 0 0 0'
+expect 'irq' 0 '^  24 0000:00:03.0 msix  35   1 lazy   saves-exits       1/2       3/4       5/6' '' \
+	"$ctl" irq
+expect 'irq: reasons' 0 '^stacked-domain  Its domain is stacked' '' "$ctl" irq
+json 'irq --json' '[i["path"] for i in d["irqs"]] == ["lazy", "kernel"] and
+d["irqs"][0]["remask"] == 7 and d["irqs"][1]["detail"].startswith("Its domain")' "$ctl" irq --json
+expect 'irq set' 0 '' '' "$ctl" irq set 0000:00:03.0 kernel
+put kernel/debug/pvirq/irqs '24 nonsense'
+expect 'irq: a table that makes no sense' 1 '^ IRQ' 'makes no sense: 24 nonsense' "$ctl" irq
+rm -r "$tmp/sys/kernel/debug" "$tmp/sys/module/pvirq"
 
 # with the module
 expect 'status' 0 '^Hypervisor  xen 4.20' '' "$ctl" status

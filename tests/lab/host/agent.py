@@ -142,7 +142,8 @@ class KvmHost(Host):
         args = self.arguments(spec, f"file:{CONSOLE}", f"unix:{CONTROL},server=on,wait=off", cpu)
         args += [*more, "-netdev", "user,id=n", "-device", "virtio-net-pci,netdev=n,romfile=",
                  "-chardev", f"socket,id=monitor,path={MONITOR},server=on,wait=off",
-                 "-mon", "chardev=monitor,mode=readline"]
+                 "-mon", "chardev=monitor,mode=readline",
+                 *(word.replace("@disk@", "/dev/vda") for word in spec["devices"])]
         if spec.get("shell"):
             args[args.index("-serial") + 1] = "stdio"
             subprocess.run(args, check=False)

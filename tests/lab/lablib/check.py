@@ -5,7 +5,7 @@ import os
 import time
 import traceback
 
-from . import cases_migrate, images, suite
+from . import cases_migrate, cases_pvirq, images, suite
 from .cases import Skip, Wrong, case_name, cases_for
 from .guests import spec
 from .images import is_debug
@@ -107,6 +107,8 @@ def run_guest(host, its_spec, report, files):
     started = time.monotonic()
     cases = its_spec.get("cases") or list(cases_for(its_spec["host"], its_spec["kernel_name"],
                                                     its_spec["host_cpus"]))
+    if its_spec["variant"] == "pvirq":
+        cases = list(cases_pvirq.cases_for(its_spec["host"], its_spec["kernel_name"]))
     try:
         host.start({k: v for k, v in its_spec.items() if k not in ("cases", "row")})
         say(f"{where}: up after {time.monotonic() - started:.0f} s")
@@ -205,6 +207,12 @@ def host_tail(host, logs):
         return []
 
 
+def on_host(host, kernel, variant):
+    if variant == "pvirq":
+        return host != "xen"
+    return not is_debug(kernel) or (host == "kvm" and variant == "default")
+
+
 def check(hosts, kernels, variants, report):
     say(f"the lab runs by {machine_says()}")
     started = time.monotonic()
@@ -216,9 +224,9 @@ def check(hosts, kernels, variants, report):
     try:
         for name in hosts:
             # The variants that are compared share a boot of the host.
-            groups = [[spec(name, k, v) for v in variants] for k in kernels if not is_debug(k)]
+            groups = [[spec(name, k, v) for v in variants if on_host(name, k, v)]
+                      for k in kernels]
             if name == "kvm":
-                groups += [[spec(name, k, "default")] for k in kernels if is_debug(k)]
                 groups += [[spec(name, k, "default", host_cpus=2)] for k in kernels]
             groups += cases_migrate.groups(name, kernels)
             run_host(name, groups, payload, report, files)

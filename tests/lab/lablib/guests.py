@@ -3,6 +3,16 @@
 from .images import is_debug
 from .vm import guest_append, hardware
 
+# Spare ones, for the variant "pvirq"; @disk@ is the root image.
+PVIRQ_DEVICES = [
+    "-drive", "file=@disk@,if=none,id=spare,format=raw,readonly=on",
+    "-device", "nvme,drive=spare,serial=spare,addr=0x10",
+    "-netdev", "user,id=nic,net=10.0.3.0/24,restrict=on",
+    "-device", "e1000e,netdev=nic,romfile=,addr=0x11",
+    "-device", "nvme,serial=test,addr=0x12",
+    "-device", "edu,addr=0x13",
+]
+
 BOOT_TIMEOUT = 300
 DEBUG_TIMEOUT = 900
 
@@ -23,6 +33,7 @@ def spec(host, kernel, variant, smp=2, extra="", host_cpus=1):
         "smp": smp, "mem": 1000 if is_debug(kernel) else 500,
         # A guest without Xen drivers needs emulated devices.
         "disk": "emulated" if variant == "nopv" else "pv",
+        "devices": PVIRQ_DEVICES if variant == "pvirq" else [],
         "boot_timeout": DEBUG_TIMEOUT if is_debug(kernel) else BOOT_TIMEOUT,
     }
 

@@ -81,6 +81,8 @@ def files(kernel):
     make_modules(kernel, tree, "")
     result = {"hybrid.ko": f"{tree}/hybrid.ko",
               "migrate_notify.ko": f"{tree}/migrate_notify.ko",
+              "pvirq.ko": f"{tree}/pvirq.ko",
+              "pvirq-test.ko": f"{tree}/kunit/pvirq-test.ko",
               "hybrid-kunit.ko": f"{tree}/kunit/hybrid-kunit.ko",
               "lab/ktap.py": f"{TOP}/tests/kernel/ktap.py",
               "migrate_notify.py": f"{TOP}/userspace/python/migrate_notify.py",

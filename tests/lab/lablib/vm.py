@@ -19,7 +19,7 @@ from .link import GuestDied, GuestLink
 from .say import Failure, say
 
 HOSTS = ("bare", "kvm", "xen")
-VARIANTS = ("default", "nopv")
+VARIANTS = ("default", "nopv", "pvirq")
 HEARTBEAT = 180     # seconds of silence after which a host is dead
 
 
@@ -139,7 +139,8 @@ class Bare:
                    "-append", spec["append"], *serial,
                    "-netdev", "user,id=n,restrict=on",
                    "-device", "virtio-net-pci,netdev=n,romfile="]
-                + disk(images.host_image(), "root"))
+                + disk(images.host_image(), "root")
+                + [word.replace("@disk@", images.host_image()) for word in spec["devices"]])
 
     def start(self, spec):
         console = f"{self.logs}/{spec['name']}.console"

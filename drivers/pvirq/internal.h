@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Between the files of pvirq.ko. */
+#ifndef PVIRQ_INTERNAL_H
+#define PVIRQ_INTERNAL_H
+
+#include <linux/irq.h>
+#include <linux/list.h>
+#include <linux/msi.h>
+#include <linux/pci.h>
+
+#include "judge.h"
+#include "message.h"
+
+enum pvirq_count {
+	PVIRQ_COUNT_MASK_DONE,		/* the device was told */
+	PVIRQ_COUNT_MASK_AVOIDED,	/* it was not */
+	PVIRQ_COUNT_UNMASK_DONE,
+	PVIRQ_COUNT_UNMASK_AVOIDED,
+	PVIRQ_COUNT_MOVE_DONE,		/* a message was written */
+	PVIRQ_COUNT_MOVE_AVOIDED,	/* the device had it already, or needs none any more */
+	PVIRQ_COUNT_REMASK,		/* interrupts that came while masked in software only */
+	PVIRQ_COUNT_NR
+};
+
+enum pvirq_width {
+	PVIRQ_WIDTH_UNKNOWN,
+	PVIRQ_WIDTH_NARROW,
+	PVIRQ_WIDTH_WIDE,
+};
+
+/**
+ * struct pvirq_dev - a device that has had MSIs
+ * @node: in the list of devices
+ * @pdev: with a reference
+ * @irqs: its interrupts
+ * @want: what the operator wants for them
+ * @left: everything is given back; reset when it is looked at again
+ * @measured: @trapped is known
+ * @trapped: accesses need no flush
+ * @width: of accesses that work; found out when a message is first written. Its interrupts
+ *	may do so at the same time, and come to the same result.
+ */
+struct pvirq_dev {
+	struct list_head node;
+	struct pci_dev *pdev;
+	struct list_head irqs;
+	enum pvirq_want want;
+	bool left;
+	bool measured;
+	bool trapped;
+	enum pvirq_width width;
+};
+
+/**
+ * struct pvirq_irq - an interrupt, taken over or not
+ * @chip: what it has for a chip while it is taken over: a copy of its own, changed
+ * @orig: the one it had
+ * @dev: whose it is
+ * @node: in @dev's list
+ * @irq: its number
+ * @vector, @cpu: where it went when it was last looked at; 0 where not on the CPUs' vectors
+ * @msix: MSI-X rather than MSI
+ * @taken: @chip is in charge
+ * @seen: by the pass over @dev that is going on
+ * @want: what the operator wants for it
+ * @why: why it is taken over, or not
+ * @mask, @move: which operations are ours
+ * @soft: masked by the core (see mask.h); the device's bit is in the msi_desc
+ * @moving: irq_set_affinity() is at work and tells more than one message
+ * @deferred: @message waits for the unmasking
+ * @message: what the core wants the device to send
+ * @count: what happened since it was taken over
+ *
+ * From @mask on all is under the interrupt's desc->lock while it is taken over, or while it is
+ * activated and deactivated in its device's MSI mutex; the rest is under the list's lock.
+ *
+ * What the device holds is what the msi_desc says, at any time: the kernel restores it from
+ * there after a reset or a suspend without asking.
+ */
+struct pvirq_irq {
+	struct irq_chip chip;
+	struct irq_chip *orig;
+	struct pvirq_dev *dev;
+	struct list_head node;
+	unsigned int irq;
+	unsigned int vector;
+	unsigned int cpu;
+	bool msix;
+	bool taken;
+	bool seen;
+	enum pvirq_want want;
+	enum pvirq_why why;
+	bool mask;
+	bool move;
+	bool soft;
+	bool moving;
+	bool deferred;
+	struct msi_msg message;
+	u64 count[PVIRQ_COUNT_NR];
+};
+
+/* lazy.c */
+
+/* Makes @i->chip from @i->orig. */
+void pvirq_lazy_chip(struct pvirq_irq *i);
+/* True if @chip is one of ours. */
+bool pvirq_lazy_ours(const struct irq_chip *chip);
+/* Says which operations are ours from now on, and brings the device in line with it. */
+void pvirq_lazy_mode(struct pvirq_irq *i, struct irq_data *data, bool mask, bool move);
+/* Brings the device to where the original chip would have it; the chip is exchanged next. */
+void pvirq_lazy_leave(struct pvirq_irq *i, struct irq_data *data);
+/* Finds out whether accesses to the device are trapped. */
+void pvirq_lazy_measure(struct pvirq_dev *dev, struct msi_desc *desc);
+
+/* irqset.c: all may sleep */
+
+struct seq_file;
+
+/* Looks at all devices and does what is wanted. False: some were busy, come again. */
+bool pvirq_scan(void);
+/* The same for one device, whose lock is held. */
+void pvirq_scan_device(struct pci_dev *pdev);
+/* It is gone. */
+void pvirq_forget_device(struct pci_dev *pdev);
+/* Gives everything back, and takes nothing over until pvirq_resume(). */
+void pvirq_suspend(void);
+void pvirq_resume(void);
+/* Gives everything back for good. */
+void pvirq_exit_all(void);
+/**
+ * pvirq_set() - the operator's word
+ * @who: an interrupt's number, or a device's address ("0000:00:04.0")
+ *
+ * Return: 0, -EINVAL for neither, -ENOENT where it has no MSIs.
+ */
+int pvirq_set(const char *who, enum pvirq_want want);
+void pvirq_show(struct seq_file *m);
+
+/* main.c */
+bool pvirq_force(void);
+bool pvirq_skipped(struct pci_dev *pdev);
+/* Calls for a pvirq_scan() soon. Any context. */
+void pvirq_rescan_soon(void);
+
+/* debugfs.c */
+void pvirq_debugfs_create(void);
+void pvirq_debugfs_remove(void);
+
+#endif

@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which interrupts there are, and which of them are ours.
+ *
+ * Locks, outermost first: a device's device_lock, irqs_mutex, the device's MSI mutex, an
+ * interrupt's desc->lock. device_lock keeps the device's MSI data; its MSI mutex keeps the
+ * interrupts.
+ */
+#include <linux/device.h>
+#include <linux/interrupt.h>
+#include <linux/irq.h>
+#include <linux/irqdomain.h>
+#include <linux/kstrtox.h>
+#include <linux/lockdep.h>
+#include <linux/mutex.h>
+#include <linux/rcupdate.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include <asm/hw_irq.h>
+#include <asm/irqdomain.h>
+
+#include <hybrid/hybrid.h>
+
+#include "internal.h"
+
+static DEFINE_MUTEX(irqs_mutex);
+static LIST_HEAD(devices);
+static bool suspended;
+
+static struct pvirq_dev *find_device(const struct pci_dev *pdev)
+{
+	struct pvirq_dev *dev;
+
+	lockdep_assert_held(&irqs_mutex);
+	list_for_each_entry(dev, &devices, node)
+		if (dev->pdev == pdev)
+			return dev;
+	return NULL;
+}
+
+static struct pvirq_irq *find_irq(struct pvirq_dev *dev, unsigned int irq)
+{
+	struct pvirq_irq *i;
+
+	list_for_each_entry(i, &dev->irqs, node)
+		if (i->irq == irq)
+			return i;
+	return NULL;
+}
+
+static struct pvirq_dev *add_device(struct pci_dev *pdev)
+{
+	struct pvirq_dev *dev = kzalloc(sizeof(*dev), GFP_KERNEL);
+
+	if (!dev)
+		return NULL;
+	dev->pdev = pci_dev_get(pdev);
+	INIT_LIST_HEAD(&dev->irqs);
+	dev->want = pvirq_skipped(pdev) ? PVIRQ_WANT_KERNEL : PVIRQ_WANT_AUTO;
+	list_add_tail(&dev->node, &devices);
+	return dev;
+}
+
+static struct pvirq_irq *add_irq(struct pvirq_dev *dev, unsigned int irq)
+{
+	struct pvirq_irq *i = kzalloc(sizeof(*i), GFP_KERNEL);
+
+	if (!i)
+		return NULL;
+	i->dev = dev;
+	i->irq = irq;
+	list_add_tail(&i->node, &dev->irqs);
+	return i;
+}
+
+static void drop_irq(struct pvirq_irq *i)
+{
+	list_del(&i->node);
+	kfree(i);
+}
+
+static void drop_device(struct pvirq_dev *dev)
+{
+	struct pvirq_irq *i, *next;
+
+	list_for_each_entry_safe(i, next, &dev->irqs, node)
+		drop_irq(i);
+	list_del(&dev->node);
+	pci_dev_put(dev->pdev);
+	kfree(dev);
+}
+
+/*
+ * What the kernel's PCI chip on the CPUs' vectors has, and nothing more. Hyper-V's composes
+ * messages, for example.
+ */
+static bool plain_chip(const struct irq_chip *c)
+{
+	return c->irq_mask && c->irq_unmask && c->irq_ack && c->irq_write_msi_msg &&
+	       c->irq_set_affinity && !c->irq_compose_msi_msg && !c->irq_mask_ack &&
+	       !c->irq_eoi && !c->irq_startup && !c->irq_shutdown && !c->irq_enable &&
+	       !c->irq_disable && !c->irq_bus_lock && !c->irq_request_resources;
+}
+
+static struct pvirq_facts facts_of(const struct msi_desc *desc, struct irq_data *data,
+				   const struct irq_chip *chip)
+{
+	struct irq_data *parent = data->parent_data;
+
+	return (struct pvirq_facts){
+		.has_parent = parent,
+		.on_vectors = parent && parent->domain == x86_vector_domain,
+		.plain_chip = plain_chip(chip),
+		.edge = irq_data_to_desc(data)->handle_irq == handle_edge_irq,
+		.hooked = desc->write_msi_msg,
+		.msix = desc->pci.msi_attrib.is_msix,
+		.can_mask = desc->pci.msi_attrib.can_mask,
+		.vectors = desc->nvec_used,
+	};
+}
+
+static void take(struct pvirq_irq *i, struct irq_data *data, const struct pvirq_verdict *v)
+{
+	i->orig = data->chip;
+	i->mask = v->mask;
+	i->move = v->move;
+	i->soft = false;
+	i->moving = false;
+	i->deferred = false;
+	memset(i->count, 0, sizeof(i->count));
+	pvirq_lazy_chip(i);
+	i->taken = !irq_set_chip(i->irq, &i->chip);
+}
+
+static void give_back(struct pvirq_irq *i, struct irq_data *data)
+{
+	pvirq_lazy_leave(i, data);
+	irq_set_chip(i->irq, i->orig);
+	/* A flow handler may have looked the chip up before. */
+	synchronize_hardirq(i->irq);
+	i->taken = false;
+}
+
+/* The interrupt that @i was about may be gone, and its number somebody else's. */
+static bool still_ours(const struct pvirq_irq *i)
+{
+	const struct irq_data *data;
+	bool ours;
+
+	rcu_read_lock();
+	data = irq_get_irq_data(i->irq);
+	ours = i->taken && data && data->chip == &i->chip;
+	rcu_read_unlock();
+	return ours;
+}
+
+static void look_at(struct pvirq_dev *dev, struct msi_desc *desc)
+{
+	struct irq_data *data = irq_get_irq_data(desc->irq);
+	struct pvirq_irq *i = find_irq(dev, desc->irq);
+	struct pvirq_wishes wishes;
+	struct pvirq_verdict v;
+	struct pvirq_facts facts;
+
+	if (!data)
+		return;
+	if (!i)
+		i = add_irq(dev, desc->irq);
+	if (!i)
+		return;
+	if (!still_ours(i))
+		i->taken = false;
+
+	facts = facts_of(desc, data, i->taken ? i->orig : data->chip);
+	wishes = (struct pvirq_wishes){
+		.policy_mask = hybrid_path(HYBRID_OP_MSI_MASK) == HYBRID_PATH_LAZY,
+		.policy_move = hybrid_path(HYBRID_OP_MSI_AFFINITY) == HYBRID_PATH_LAZY,
+		.device = dev->want,
+		.irq = i->want,
+		.force = pvirq_force(),
+	};
+	v = pvirq_judge(&facts, &wishes);
+
+	i->seen = true;
+	i->why = v.why;
+	i->msix = facts.msix;
+	i->vector = facts.on_vectors ? irqd_cfg(data)->vector : 0;
+	i->cpu = facts.on_vectors ? cpumask_first(irq_data_get_effective_affinity_mask(data)) : 0;
+	if (!v.mask && !v.move) {
+		if (i->taken)
+			give_back(i, data);
+		return;
+	}
+	if (!dev->measured)
+		pvirq_lazy_measure(dev, desc);
+	if (i->taken)
+		pvirq_lazy_mode(i, data, v.mask, v.move);
+	else
+		take(i, data, &v);
+}
+
+/* The caller holds the device's lock, so that its MSI data stays. */
+static void scan_locked(struct pci_dev *pdev)
+{
+	struct pvirq_dev *dev = find_device(pdev);
+	bool has_msis = pdev->dev.msi.data;
+	struct pvirq_irq *i, *next;
+	struct msi_desc *desc;
+
+	if (suspended || (!dev && !has_msis))
+		return;
+	if (!dev)
+		dev = add_device(pdev);
+	if (!dev)
+		return;
+	dev->left = false;
+	list_for_each_entry(i, &dev->irqs, node)
+		i->seen = false;
+	if (has_msis) {
+		msi_lock_descs(&pdev->dev);
+		msi_for_each_desc(desc, &pdev->dev, MSI_DESC_ASSOCIATED)
+			look_at(dev, desc);
+		msi_unlock_descs(&pdev->dev);
+	}
+	/* They are freed: nobody calls their chips any more. */
+	list_for_each_entry_safe(i, next, &dev->irqs, node)
+		if (!i->seen)
+			drop_irq(i);
+}
+
+void pvirq_scan_device(struct pci_dev *pdev)
+{
+	mutex_lock(&irqs_mutex);
+	scan_locked(pdev);
+	mutex_unlock(&irqs_mutex);
+}
+
+bool pvirq_scan(void)
+{
+	struct pci_dev *pdev = NULL;
+	bool all = true;
+
+	for_each_pci_dev(pdev) {
+		/* One whose driver is being bound may take long, and tells when it is done. */
+		if (!device_trylock(&pdev->dev)) {
+			all = false;
+			continue;
+		}
+		pvirq_scan_device(pdev);
+		device_unlock(&pdev->dev);
+	}
+	return all;
+}
+
+void pvirq_forget_device(struct pci_dev *pdev)
+{
+	struct pvirq_dev *dev;
+
+	mutex_lock(&irqs_mutex);
+	dev = find_device(pdev);
+	if (dev)
+		drop_device(dev);
+	mutex_unlock(&irqs_mutex);
+}
+
+static void leave_locked(struct pvirq_dev *dev)
+{
+	struct pvirq_irq *i;
+
+	dev->left = true;
+	if (!dev->pdev->dev.msi.data)
+		return;
+	msi_lock_descs(&dev->pdev->dev);
+	list_for_each_entry(i, &dev->irqs, node)
+		if (still_ours(i))
+			give_back(i, irq_get_irq_data(i->irq));
+	msi_unlock_descs(&dev->pdev->dev);
+}
+
+/* With a reference. */
+static struct pci_dev *next_to_leave(void)
+{
+	struct pvirq_dev *dev;
+	struct pci_dev *pdev = NULL;
+
+	mutex_lock(&irqs_mutex);
+	suspended = true;
+	list_for_each_entry(dev, &devices, node) {
+		if (!dev->left) {
+			pdev = pci_dev_get(dev->pdev);
+			break;
+		}
+	}
+	mutex_unlock(&irqs_mutex);
+	return pdev;
+}
+
+void pvirq_suspend(void)
+{
+	struct pci_dev *pdev;
+
+	while ((pdev = next_to_leave())) {
+		struct pvirq_dev *dev;
+
+		device_lock(&pdev->dev);
+		mutex_lock(&irqs_mutex);
+		dev = find_device(pdev);
+		if (dev)
+			leave_locked(dev);
+		mutex_unlock(&irqs_mutex);
+		device_unlock(&pdev->dev);
+		pci_dev_put(pdev);
+	}
+}
+
+void pvirq_resume(void)
+{
+	mutex_lock(&irqs_mutex);
+	suspended = false;
+	mutex_unlock(&irqs_mutex);
+	pvirq_rescan_soon();
+}
+
+void pvirq_exit_all(void)
+{
+	struct pvirq_dev *dev, *next;
+
+	pvirq_suspend();
+	/*
+	 * request_irq() looks at a chip's flags without a lock, and may have been preempted
+	 * meanwhile.
+	 */
+	synchronize_rcu_tasks();
+	mutex_lock(&irqs_mutex);
+	list_for_each_entry_safe(dev, next, &devices, node)
+		drop_device(dev);
+	mutex_unlock(&irqs_mutex);
+}
+
+/* Sets the wish; returns its device, with a reference, or NULL where there is none. */
+static struct pci_dev *set_wish(const char *who, unsigned int irq, enum pvirq_want want)
+{
+	struct pci_dev *pdev = NULL;
+	struct pvirq_dev *dev;
+	struct pvirq_irq *i;
+
+	mutex_lock(&irqs_mutex);
+	list_for_each_entry(dev, &devices, node) {
+		i = irq ? find_irq(dev, irq) : NULL;
+		if (i) {
+			i->want = want;
+		} else if (!irq && !strcmp(pci_name(dev->pdev), who)) {
+			dev->want = want;
+			list_for_each_entry(i, &dev->irqs, node)
+				i->want = PVIRQ_WANT_AUTO;
+		} else {
+			continue;
+		}
+		pdev = pci_dev_get(dev->pdev);
+		break;
+	}
+	mutex_unlock(&irqs_mutex);
+	return pdev;
+}
+
+int pvirq_set(const char *who, enum pvirq_want want)
+{
+	struct pci_dev *pdev;
+	unsigned int irq = 0;
+
+	if (!strchr(who, ':') && (kstrtouint(who, 10, &irq) || !irq))
+		return -EINVAL;
+	pdev = set_wish(who, irq, want);
+	if (!pdev)
+		return -ENOENT;
+	device_lock(&pdev->dev);
+	pvirq_scan_device(pdev);
+	device_unlock(&pdev->dev);
+	pci_dev_put(pdev);
+	return 0;
+}
+
+static enum pvirq_want want_of(const struct pvirq_irq *i)
+{
+	return i->want != PVIRQ_WANT_AUTO ? i->want : i->dev->want;
+}
+
+void pvirq_show(struct seq_file *m)
+{
+	struct pvirq_dev *dev;
+	struct pvirq_irq *i;
+	unsigned int c;
+
+	mutex_lock(&irqs_mutex);
+	list_for_each_entry(dev, &devices, node) {
+		list_for_each_entry(i, &dev->irqs, node) {
+			seq_printf(m, "%u %s %s %u %u %s %s %s", i->irq, pci_name(dev->pdev),
+				   i->msix ? "msix" : "msi", i->vector, i->cpu,
+				   i->taken ? "lazy" : "kernel", pvirq_why_name(i->why),
+				   pvirq_want_name(want_of(i)));
+			for (c = 0; c < PVIRQ_COUNT_NR; c++)
+				seq_printf(m, " %llu", i->taken ? READ_ONCE(i->count[c]) : 0);
+			seq_putc(m, '\n');
+		}
+	}
+	mutex_unlock(&irqs_mutex);
+}

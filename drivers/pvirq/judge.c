@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Which interrupts are taken over, and why the others are not (pure). */
+#include <linux/errno.h>
+#include <linux/string.h>
+
+#include "judge.h"
+
+static const char *const want_names[] = {
+	[PVIRQ_WANT_AUTO]	= "auto",
+	[PVIRQ_WANT_KERNEL]	= "kernel",
+	[PVIRQ_WANT_LAZY]	= "lazy",
+};
+
+static const char *const why_names[] = {
+	[PVIRQ_WHY_SAVES]	= "saves-exits",
+	[PVIRQ_WHY_OPERATOR]	= "operator",
+	[PVIRQ_WHY_POLICY]	= "policy",
+	[PVIRQ_WHY_STACKED]	= "stacked-domain",
+	[PVIRQ_WHY_CHIP]	= "other-chip",
+	[PVIRQ_WHY_FLOW]	= "other-flow",
+	[PVIRQ_WHY_HOOK]	= "message-hook",
+	[PVIRQ_WHY_NO_MASK]	= "no-mask-bit",
+	[PVIRQ_WHY_MULTI]	= "multi-msi",
+};
+
+static const char *const why_texts[] = {
+	[PVIRQ_WHY_SAVES] =
+		"Taken over: the device is told only what it has to know, as telling it exits.",
+	[PVIRQ_WHY_OPERATOR] =
+		"The operator says so (hybridctl irq set, or pvirq's parameters force and skip).",
+	[PVIRQ_WHY_POLICY] =
+		"hybrid.ko's policy leaves it to the kernel; hybridctl explain msi_mask and msi_affinity say why.",
+	[PVIRQ_WHY_STACKED] =
+		"Its domain is stacked on another than the CPUs' vectors (interrupt remapping, VMD, a Xen pirq): what a mask or a move costs is decided there.",
+	[PVIRQ_WHY_CHIP] =
+		"Its irq_chip is not the kernel's plain one for PCI (Hyper-V's, for example), so that what it does is not known.",
+	[PVIRQ_WHY_FLOW] =
+		"It is not handled as an edge, and nobody would remember an interrupt that comes while it is masked.",
+	[PVIRQ_WHY_HOOK] =
+		"Its driver wants to see the messages that are written.",
+	[PVIRQ_WHY_NO_MASK] =
+		"Its vector cannot be masked.",
+	[PVIRQ_WHY_MULTI] =
+		"Several interrupts of the device share one message.",
+};
+
+/* PVIRQ_WHY_SAVES where nothing is in the way. */
+static enum pvirq_why obstacle(const struct pvirq_facts *f)
+{
+	if (!f->has_parent || !f->on_vectors)
+		return PVIRQ_WHY_STACKED;
+	if (!f->plain_chip)
+		return PVIRQ_WHY_CHIP;
+	if (!f->edge)
+		return PVIRQ_WHY_FLOW;
+	if (f->hooked)
+		return PVIRQ_WHY_HOOK;
+	if (f->msix && !f->can_mask)
+		return PVIRQ_WHY_NO_MASK;
+	if (f->vectors != 1)
+		return PVIRQ_WHY_MULTI;
+	return PVIRQ_WHY_SAVES;
+}
+
+struct pvirq_verdict pvirq_judge(const struct pvirq_facts *f, const struct pvirq_wishes *w)
+{
+	enum pvirq_want want = w->irq != PVIRQ_WANT_AUTO ? w->irq : w->device;
+	struct pvirq_verdict v = { .why = obstacle(f) };
+
+	/* What is unsafe cannot be asked for. */
+	if (v.why != PVIRQ_WHY_SAVES)
+		return v;
+	if (want != PVIRQ_WANT_AUTO || w->force) {
+		v.why = PVIRQ_WHY_OPERATOR;
+		v.mask = want != PVIRQ_WANT_KERNEL;
+		v.move = v.mask;
+	} else {
+		v.mask = w->policy_mask;
+		v.move = w->policy_move;
+		if (!v.mask && !v.move)
+			v.why = PVIRQ_WHY_POLICY;
+	}
+	/* Where there is no bit, a mask costs nothing. */
+	v.mask &= f->can_mask;
+	return v;
+}
+
+int pvirq_parse_want(const char *word, enum pvirq_want *want)
+{
+	unsigned int i;
+
+	for (i = 0; i < PVIRQ_WANT_NR; i++) {
+		if (!strcmp(word, want_names[i])) {
+			*want = i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+const char *pvirq_want_name(enum pvirq_want want)
+{
+	return (unsigned int)want < PVIRQ_WANT_NR ? want_names[want] : "invalid";
+}
+
+const char *pvirq_why_name(enum pvirq_why why)
+{
+	return (unsigned int)why < PVIRQ_WHY_NR ? why_names[why] : "invalid";
+}
+
+const char *pvirq_why_text(enum pvirq_why why)
+{
+	return (unsigned int)why < PVIRQ_WHY_NR ? why_texts[why] : "invalid";
+}

@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The lazy back-end: an irq_chip that tells the device only what it has to know. */
+#include <linux/bits.h>
+#include <linux/io.h>
+#include <linux/irq.h>
+#include <linux/kernel.h>
+#include <linux/ktime.h>
+#include <linux/minmax.h>
+#include <linux/slab.h>
+
+#include <hybrid/hybrid.h>
+
+#include "internal.h"
+#include "mask.h"
+
+static struct pvirq_irq *to_irq(struct irq_data *data)
+{
+	return container_of(data->chip, struct pvirq_irq, chip);
+}
+
+static void count(struct pvirq_irq *i, enum pvirq_count what)
+{
+	i->count[what]++;
+	switch (what) {
+	case PVIRQ_COUNT_MASK_DONE:
+	case PVIRQ_COUNT_UNMASK_DONE:
+		hybrid_count(HYBRID_OP_MSI_MASK, HYBRID_COUNT_DONE);
+		break;
+	case PVIRQ_COUNT_MASK_AVOIDED:
+	case PVIRQ_COUNT_UNMASK_AVOIDED:
+		hybrid_count(HYBRID_OP_MSI_MASK, HYBRID_COUNT_AVOIDED);
+		break;
+	case PVIRQ_COUNT_MOVE_DONE:
+		hybrid_count(HYBRID_OP_MSI_AFFINITY, HYBRID_COUNT_DONE);
+		break;
+	case PVIRQ_COUNT_MOVE_AVOIDED:
+		hybrid_count(HYBRID_OP_MSI_AFFINITY, HYBRID_COUNT_AVOIDED);
+		break;
+	default:
+		hybrid_count(HYBRID_OP_MSI_MASK, HYBRID_COUNT_SPURIOUS);
+	}
+}
+
+static bool is_msix(const struct msi_desc *desc)
+{
+	return desc->pci.msi_attrib.is_msix;
+}
+
+/* The device's mask bit. The two words share their place. */
+static bool is_hard(const struct msi_desc *desc)
+{
+	return (is_msix(desc) ? desc->pci.msix_ctrl : desc->pci.msi_mask) & PVIRQ_CTRL_MASKED;
+}
+
+static bool is_nothing(const struct msi_msg *m)
+{
+	return !m->address_lo && !m->address_hi && !m->data;
+}
+
+static struct pvirq_entry to_entry(const struct msi_msg *m, u32 ctrl)
+{
+	return (struct pvirq_entry){ m->address_lo, m->address_hi, m->data, ctrl };
+}
+
+/* As the kernel does: what it does not hear now it is told when it is restored. */
+static bool is_there(const struct pci_dev *pdev)
+{
+	return pdev->current_state == PCI_D0 && pdev->error_state != pci_channel_io_perm_failure;
+}
+
+static void __iomem *table_entry(const struct msi_desc *desc)
+{
+	return desc->pci.mask_base + desc->msi_index * PCI_MSIX_ENTRY_SIZE;
+}
+
+/*
+ * Tries an 8-byte write in a masked entry. Leaves @e as what the entry then holds, which the
+ * caller is about to change anyway.
+ */
+static void probe_width(struct pvirq_dev *dev, void __iomem *base, struct pvirq_entry *e)
+{
+	u64 probe = pvirq_message_probe(e);
+
+	if (!(e->ctrl & PVIRQ_CTRL_MASKED)) {
+		e->ctrl |= PVIRQ_CTRL_MASKED;
+		writel(e->ctrl, base + PVIRQ_ENTRY_CTRL);
+	}
+	writeq(probe, base + PVIRQ_ENTRY_LO);
+	e->lo = readl(base + PVIRQ_ENTRY_LO);
+	e->hi = readl(base + PVIRQ_ENTRY_HI);
+	WRITE_ONCE(dev->width, e->lo == lower_32_bits(probe) && e->hi == upper_32_bits(probe) ?
+			       PVIRQ_WIDTH_WIDE : PVIRQ_WIDTH_NARROW);
+}
+
+/* Brings an MSI-X entry to the message that is wanted, and to @hard. */
+static void write_entry(struct pvirq_irq *i, struct msi_desc *desc, bool hard)
+{
+	u32 ctrl = (desc->pci.msix_ctrl & ~PVIRQ_CTRL_MASKED) | (hard ? PVIRQ_CTRL_MASKED : 0);
+	struct pvirq_entry from = to_entry(&desc->msg, desc->pci.msix_ctrl);
+	struct pvirq_entry to = to_entry(i->deferred ? &i->message : &desc->msg, ctrl);
+	struct pvirq_write w[PVIRQ_WRITES_MAX];
+	void __iomem *base = table_entry(desc);
+	bool moved = pvirq_message_changed(&from, &to);
+	unsigned int n, k;
+
+	if (is_there(i->dev->pdev)) {
+		if (moved && READ_ONCE(i->dev->width) == PVIRQ_WIDTH_UNKNOWN)
+			probe_width(i->dev, base, &from);
+		n = pvirq_message_plan(w, &from, &to, READ_ONCE(i->dev->width) == PVIRQ_WIDTH_WIDE);
+		for (k = 0; k < n; k++) {
+			if (w[k].bytes == 8)
+				writeq(w[k].value, base + w[k].offset);
+			else
+				writel(w[k].value, base + w[k].offset);
+		}
+		/* The kernel flushes the same, masks and messages, but not unmasks. */
+		if (n && (moved || hard) && !i->dev->trapped)
+			readl(base + PVIRQ_ENTRY_DATA);
+	}
+	if (moved) {
+		desc->msg = i->message;
+		count(i, PVIRQ_COUNT_MOVE_DONE);
+	}
+	desc->pci.msix_ctrl = ctrl;
+	i->deferred = false;
+}
+
+static void write_mask(struct pvirq_irq *i, struct irq_data *data, bool hard)
+{
+	struct msi_desc *desc = irq_data_get_msi_desc(data);
+
+	if (is_msix(desc))
+		write_entry(i, desc, hard);
+	else if (hard)
+		i->orig->irq_mask(data);
+	else
+		i->orig->irq_unmask(data);
+}
+
+/* Returns true if the device was told. */
+static bool step(struct pvirq_irq *i, struct irq_data *data, enum pvirq_mask_event event)
+{
+	struct pvirq_mask m = { i->soft, is_hard(irq_data_get_msi_desc(data)) };
+	bool write = pvirq_mask_step(&m, event);
+
+	i->soft = m.soft;
+	if (write)
+		write_mask(i, data, m.hard);
+	return write;
+}
+
+static void lazy_mask(struct irq_data *data)
+{
+	struct pvirq_irq *i = to_irq(data);
+
+	if (!i->mask) {
+		i->orig->irq_mask(data);
+		return;
+	}
+	count(i, step(i, data, PVIRQ_MASK) ? PVIRQ_COUNT_MASK_DONE : PVIRQ_COUNT_MASK_AVOIDED);
+}
+
+/* The only one of these that runs for an interrupt, and only for one that may not run now. */
+static void lazy_mask_ack(struct irq_data *data)
+{
+	struct pvirq_irq *i = to_irq(data);
+
+	if (i->mask) {
+		bool again = i->soft;
+
+		if (step(i, data, PVIRQ_MASK_ACK))
+			count(i, PVIRQ_COUNT_REMASK);
+		else if (!again)
+			count(i, PVIRQ_COUNT_MASK_AVOIDED);
+	} else if (!irqd_irq_masked(data)) {
+		i->orig->irq_mask(data);
+	}
+	i->orig->irq_ack(data);
+}
+
+static void lazy_unmask(struct irq_data *data)
+{
+	struct pvirq_irq *i = to_irq(data);
+
+	if (!i->mask && !i->deferred) {
+		i->orig->irq_unmask(data);
+		return;
+	}
+	count(i, step(i, data, PVIRQ_UNMASK) ? PVIRQ_COUNT_UNMASK_DONE :
+					       PVIRQ_COUNT_UNMASK_AVOIDED);
+}
+
+/* Its vector goes away next: the device has to be quiet. */
+static void lazy_shutdown(struct irq_data *data)
+{
+	struct pvirq_irq *i = to_irq(data);
+
+	if (!i->mask) {
+		i->orig->irq_mask(data);
+		return;
+	}
+	count(i, step(i, data, PVIRQ_SHUTDOWN) ? PVIRQ_COUNT_MASK_DONE :
+						 PVIRQ_COUNT_MASK_AVOIDED);
+}
+
+/* What pci_write_msg_msi() does, without its accesses to what stays the same. */
+static void write_config(struct pvirq_irq *i, struct msi_desc *desc, const struct msi_msg *msg)
+{
+	struct pvirq_entry from = to_entry(&desc->msg, 0);
+	struct pvirq_entry to = to_entry(msg, 0);
+	unsigned int changed = pvirq_message_changed(&from, &to);
+	struct pci_dev *pdev = i->dev->pdev;
+	bool is_64 = desc->pci.msi_attrib.is_64;
+	int pos = pdev->msi_cap;
+	u16 flags;
+
+	if (is_there(pdev)) {
+		if (changed & PVIRQ_CHANGED_LO)
+			pci_write_config_dword(pdev, pos + PCI_MSI_ADDRESS_LO, to.lo);
+		if (is_64 && (changed & PVIRQ_CHANGED_HI))
+			pci_write_config_dword(pdev, pos + PCI_MSI_ADDRESS_HI, to.hi);
+		if (changed & PVIRQ_CHANGED_DATA)
+			pci_write_config_word(pdev, pos + (is_64 ? PCI_MSI_DATA_64 :
+								   PCI_MSI_DATA_32), to.data);
+		if (changed && !i->dev->trapped)
+			pci_read_config_word(pdev, pos + PCI_MSI_FLAGS, &flags);
+	}
+	desc->msg = *msg;
+	count(i, changed ? PVIRQ_COUNT_MOVE_DONE : PVIRQ_COUNT_MOVE_AVOIDED);
+}
+
+static void lazy_write_msg(struct irq_data *data, struct msi_msg *msg)
+{
+	struct pvirq_irq *i = to_irq(data);
+	struct msi_desc *desc = irq_data_get_msi_desc(data);
+	struct pvirq_entry from, to;
+
+	if (!i->move) {
+		i->orig->irq_write_msi_msg(data, msg);
+		return;
+	}
+	/* It is deactivated. A device that is masked keeps its message, perhaps for next time. */
+	if (is_nothing(msg) && desc->pci.msi_attrib.can_mask) {
+		i->deferred = false;
+		if (!is_hard(desc))
+			write_mask(i, data, true);
+		count(i, PVIRQ_COUNT_MOVE_AVOIDED);
+		return;
+	}
+	if (!is_msix(desc)) {
+		write_config(i, desc, msg);
+		return;
+	}
+	i->message = *msg;
+	from = to_entry(&desc->msg, 0);
+	to = to_entry(msg, 0);
+	i->deferred = pvirq_message_changed(&from, &to);
+	if (!i->deferred)
+		count(i, PVIRQ_COUNT_MOVE_AVOIDED);
+	else if (!i->moving && !is_hard(desc))
+		write_entry(i, desc, false);
+}
+
+static int lazy_set_affinity(struct irq_data *data, const struct cpumask *mask, bool force)
+{
+	struct pvirq_irq *i = to_irq(data);
+	struct msi_desc *desc = irq_data_get_msi_desc(data);
+	int ret;
+
+	/*
+	 * The kernel first sends the interrupt to its new vector on the old CPU, as it cannot
+	 * change address and data at once. Ours changes them behind the mask bit: only the last
+	 * message counts, and no interrupt can go astray meanwhile.
+	 */
+	i->moving = true;
+	ret = i->orig->irq_set_affinity(data, mask, force);
+	i->moving = false;
+	if (i->deferred && !is_hard(desc))
+		write_entry(i, desc, false);
+	return ret;
+}
+
+void pvirq_lazy_chip(struct pvirq_irq *i)
+{
+	i->chip = *i->orig;
+	i->chip.irq_mask = lazy_mask;
+	i->chip.irq_mask_ack = lazy_mask_ack;
+	i->chip.irq_unmask = lazy_unmask;
+	i->chip.irq_shutdown = lazy_shutdown;
+	i->chip.irq_write_msi_msg = lazy_write_msg;
+	i->chip.irq_set_affinity = lazy_set_affinity;
+}
+
+bool pvirq_lazy_ours(const struct irq_chip *chip)
+{
+	return chip && chip->irq_write_msi_msg == lazy_write_msg;
+}
+
+static void set_mode(struct pvirq_irq *i, struct irq_data *data, bool mask, bool move)
+{
+	struct msi_desc *desc = irq_data_get_msi_desc(data);
+
+	if (i->mask && !mask) {
+		step(i, data, PVIRQ_SETTLE);
+		i->soft = false;
+	}
+	if (i->deferred && !move)
+		write_entry(i, desc, is_hard(desc));
+	i->mask = mask;
+	i->move = move;
+}
+
+void pvirq_lazy_mode(struct pvirq_irq *i, struct irq_data *data, bool mask, bool move)
+{
+	struct irq_desc *desc = irq_data_to_desc(data);
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&desc->lock, flags);
+	set_mode(i, data, mask, move);
+	raw_spin_unlock_irqrestore(&desc->lock, flags);
+}
+
+void pvirq_lazy_leave(struct pvirq_irq *i, struct irq_data *data)
+{
+	struct irq_desc *desc = irq_data_to_desc(data);
+	struct msi_msg nothing[2] = {};
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&desc->lock, flags);
+	set_mode(i, data, false, false);
+	if (!irqd_is_activated(data))
+		i->orig->irq_write_msi_msg(data, nothing);
+	raw_spin_unlock_irqrestore(&desc->lock, flags);
+}
+
+#define MEASURE_ROUNDS	3
+
+void pvirq_lazy_measure(struct pvirq_dev *dev, struct msi_desc *desc)
+{
+	struct pci_dev *pdev = dev->pdev;
+	struct hybrid_state *s;
+	u64 best = U64_MAX;
+	unsigned int k;
+	u16 word;
+
+	if (!is_there(pdev))
+		return;
+	s = kmalloc(sizeof(*s), GFP_KERNEL);
+	if (!s)
+		return;
+	for (k = 0; k < MEASURE_ROUNDS; k++) {
+		u64 start;
+
+		/* A longer one may have been interrupted; the shortest decides. */
+		start = ktime_get_ns();
+		if (is_msix(desc))
+			readl(table_entry(desc) + PVIRQ_ENTRY_CTRL);
+		else
+			pci_read_config_word(pdev, pdev->msi_cap + PCI_MSI_FLAGS, &word);
+		best = min(best, ktime_get_ns() - start);
+	}
+	hybrid_state_get(s);
+	dev->trapped = pvirq_table_trapped(best, s->cost.exit_ns);
+	dev->measured = true;
+	kfree(s);
+}

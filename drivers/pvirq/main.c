@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* pvirq: interrupts of PCI devices with fewer exits, without a change to their drivers. */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/init.h>
+#include <linux/irq.h>
+#include <linux/irq_work.h>
+#include <linux/jiffies.h>
+#include <linux/kernel.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+#include <linux/notifier.h>
+#include <linux/string.h>
+#include <linux/suspend.h>
+#include <linux/tracepoint.h>
+#include <linux/workqueue.h>
+
+#include <hybrid/hybrid.h>
+
+#include "internal.h"
+
+static bool force;
+module_param(force, bool, 0444);
+MODULE_PARM_DESC(force, "Take interrupts over whatever hybrid's policy says, for tests (default 0)");
+
+static char *skip[16];
+static int nr_skip;
+module_param_array(skip, charp, &nr_skip, 0444);
+MODULE_PARM_DESC(skip, "Addresses of PCI devices to leave alone, e.g. 0000:00:04.0,0000:00:05.0");
+
+bool pvirq_force(void)
+{
+	return force;
+}
+
+bool pvirq_skipped(struct pci_dev *pdev)
+{
+	int i;
+
+	for (i = 0; i < nr_skip; i++)
+		if (!strcmp(pci_name(pdev), skip[i]))
+			return true;
+	return false;
+}
+
+/* Rescans: a moment after interrupts were allocated, so that one finds all of a device. */
+#define RESCAN_DELAY	(HZ / 20)
+#define RESCAN_AGAIN	HZ
+
+static void rescan(struct work_struct *work)
+{
+	if (!pvirq_scan())
+		schedule_delayed_work(to_delayed_work(work), RESCAN_AGAIN);
+}
+
+static DECLARE_DELAYED_WORK(rescan_work, rescan);
+
+static void rescan_kick(struct irq_work *work)
+{
+	schedule_delayed_work(&rescan_work, RESCAN_DELAY);
+}
+
+/* Lazy: it waits for the tick, rather than send an IPI to this CPU. */
+static struct irq_work rescan_irq_work = IRQ_WORK_INIT_LAZY(rescan_kick);
+
+void pvirq_rescan_soon(void)
+{
+	irq_work_queue(&rescan_irq_work);
+}
+
+/*
+ * The kernel activates an interrupt: of a device whose driver allocates them some time after
+ * it was bound (virtio, a network card's "ethtool -L"). Under the vector lock.
+ */
+static void vector_activated(void *unused, unsigned int irq, bool is_managed, bool can_reserve,
+			     bool reserve)
+{
+	const struct irq_data *data = irq_get_irq_data(irq);
+
+	if (data && data->chip && data->chip->irq_write_msi_msg && !pvirq_lazy_ours(data->chip))
+		pvirq_rescan_soon();
+}
+
+static struct tracepoint *activate_tp;
+
+static void find_tracepoint(struct tracepoint *tp, void *unused)
+{
+	if (!strcmp(tp->name, "vector_activate"))
+		activate_tp = tp;
+}
+
+/* Without it, interrupts are found when drivers are bound, and when somebody asks. */
+static void tracepoint_start(void)
+{
+	for_each_kernel_tracepoint(find_tracepoint, NULL);
+	if (activate_tp && tracepoint_probe_register(activate_tp, vector_activated, NULL))
+		activate_tp = NULL;
+}
+
+static void tracepoint_stop(void)
+{
+	if (activate_tp)
+		tracepoint_probe_unregister(activate_tp, vector_activated, NULL);
+	tracepoint_synchronize_unregister();
+}
+
+/* Bound and unbound: the device's lock is held. */
+static int bus_changed(struct notifier_block *nb, unsigned long action, void *dev)
+{
+	switch (action) {
+	case BUS_NOTIFY_BOUND_DRIVER:
+	case BUS_NOTIFY_UNBOUND_DRIVER:
+		pvirq_scan_device(to_pci_dev(dev));
+		break;
+	case BUS_NOTIFY_REMOVED_DEVICE:
+		pvirq_forget_device(to_pci_dev(dev));
+		break;
+	}
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block bus_notifier = { .notifier_call = bus_changed };
+
+static int power_changed(struct notifier_block *nb, unsigned long action, void *unused)
+{
+	switch (action) {
+	case PM_HIBERNATION_PREPARE:
+	case PM_SUSPEND_PREPARE:
+	case PM_RESTORE_PREPARE:
+		pvirq_suspend();
+		break;
+	case PM_POST_HIBERNATION:
+	case PM_POST_SUSPEND:
+	case PM_POST_RESTORE:
+		pvirq_resume();
+		break;
+	}
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block power_notifier = { .notifier_call = power_changed };
+
+static int policy_decided(struct notifier_block *nb, unsigned long event, void *state)
+{
+	if (!pvirq_scan())
+		pvirq_rescan_soon();
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block policy_notifier = { .notifier_call = policy_decided };
+
+/* When nobody calls for a scan any more. */
+static void stop(void)
+{
+	irq_work_sync(&rescan_irq_work);
+	cancel_delayed_work_sync(&rescan_work);
+	pvirq_exit_all();
+}
+
+static const char *path_word(enum hybrid_op op)
+{
+	return hybrid_path(op) == HYBRID_PATH_LAZY ? "lazy" : "kernel";
+}
+
+static int __init pvirq_init(void)
+{
+	int err;
+
+	err = register_pm_notifier(&power_notifier);
+	if (err)
+		return err;
+	err = hybrid_notifier_register(&policy_notifier);
+	if (err)
+		goto err_power;
+	err = bus_register_notifier(&pci_bus_type, &bus_notifier);
+	if (err)
+		goto err_policy;
+	tracepoint_start();
+	if (!pvirq_scan())
+		pvirq_rescan_soon();
+	pvirq_debugfs_create();
+	pr_info("by policy MSIs are masked by %s and moved by %s%s\n",
+		path_word(HYBRID_OP_MSI_MASK), path_word(HYBRID_OP_MSI_AFFINITY),
+		force ? "; but lazy is forced" : "");
+	return 0;
+
+err_policy:
+	hybrid_notifier_unregister(&policy_notifier);
+err_power:
+	unregister_pm_notifier(&power_notifier);
+	stop();
+	return err;
+}
+
+static void __exit pvirq_exit(void)
+{
+	pvirq_debugfs_remove();
+	tracepoint_stop();
+	unregister_pm_notifier(&power_notifier);
+	bus_unregister_notifier(&pci_bus_type, &bus_notifier);
+	hybrid_notifier_unregister(&policy_notifier);
+	stop();
+}
+
+module_init(pvirq_init);
+module_exit(pvirq_exit);
+
+MODULE_DESCRIPTION("Hybrid HVM: interrupts of PCI devices with fewer exits");
+MODULE_AUTHOR("The Hybrid HVM developers");
+MODULE_VERSION(HYBRID_VERSION);
+MODULE_LICENSE("GPL");

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Masking an interrupt in software (pure); the why is in mask.h. */
+#include "mask.h"
+
+bool pvirq_mask_step(struct pvirq_mask *m, enum pvirq_mask_event event)
+{
+	bool before = m->hard;
+
+	switch (event) {
+	case PVIRQ_MASK:
+		m->soft = true;
+		break;
+	case PVIRQ_MASK_ACK:
+		/* The second one that comes while it is masked: there may be more. */
+		m->hard |= m->soft;
+		m->soft = true;
+		break;
+	case PVIRQ_UNMASK:
+		m->soft = false;
+		m->hard = false;
+		break;
+	case PVIRQ_SHUTDOWN:
+		m->soft = true;
+		m->hard = true;
+		break;
+	case PVIRQ_SETTLE:
+		m->hard |= m->soft;
+		break;
+	default:
+		break;
+	}
+	return m->hard != before;
+}

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""pvirq's cases, on a guest with spare devices: two nvme, e1000e, edu."""
+
+from .cases import (ANYWHERE, case_clean, load, need, ok, status, unload)
+from .images import is_debug
+
+NVME, NIC, TEST, EDU = (f"0000:00:{slot}.0" for slot in ("10", "11", "12", "13"))
+READ_NVME = (f"dd if=/dev/$(cd /sys/bus/pci/devices/{NVME}/nvme/nvme*/ && ls -d nvme*n1) "
+             "of=/dev/null bs=64k count=64 iflag=direct")
+IRQS = "/sys/kernel/debug/pvirq/irqs"
+COLUMNS = ("irq device kind vector cpu back_end reason want mask_done mask_avoided unmask_done "
+           "unmask_avoided move_done move_avoided remask").split()
+
+
+def force(guest):
+    """Where nothing exits the policy takes nothing over; correctness is tested all the same."""
+    return "" if guest.host != "bare" else "force=1"
+
+
+def load_pvirq(guest):
+    load(guest)
+    ok(guest.run(f"insmod /suite/pvirq.ko {force(guest)}"), "insmod pvirq.ko")
+
+
+def unload_pvirq(guest):
+    ok(guest.run("rmmod pvirq"), "rmmod pvirq")
+    unload(guest)
+
+
+def irqs(guest):
+    lines = ok(guest.run(f"cat {IRQS}"), IRQS).splitlines()
+    found = [dict(zip(COLUMNS, line.split())) for line in lines]
+    for row in found:
+        need(len(row) == len(COLUMNS), f"a line with {len(row)} words: {row}")
+    return found
+
+
+def bind_test_driver(guest):
+    """The test driver takes the spare nvme and edu."""
+    ok(guest.run(f"""
+        [ -e /sys/bus/pci/drivers/pvirq-test ] || insmod /suite/pvirq-test.ko || exit
+        for device in {TEST} {EDU}; do
+            d=/sys/bus/pci/devices/$device
+            [ -e $d/driver/module/drivers/pci:pvirq-test ] && continue
+            [ ! -e $d/driver ] || echo $device >$d/driver/unbind || exit
+            echo pvirq-test >$d/driver_override && echo $device >/sys/bus/pci/drivers_probe || exit
+            [ -e $d/command ] || exit
+        done"""), "binding the test driver")
+
+
+def do(guest, device, command, count=False):
+    """A command of the test driver; what the host counted meanwhile, if asked."""
+    done = guest.run(f"echo {command} > /sys/bus/pci/devices/{device}/command || "
+                     "{ dmesg | tail -n 5; false; }", count=count)
+    ok(done, f"{device}: {command}")
+    return done.get("counts")
+
+
+def case_pvirq_takes_over(guest):
+    """All MSIs are taken over and given back, those of devices that come later as well."""
+    load(guest)
+    first = ok(guest.run("find /sys/bus/pci/devices/*/msi_irqs/ -type f | wc -l"), "msi_irqs")
+    ok(guest.run(f"insmod /suite/pvirq.ko {force(guest)}"), "insmod pvirq.ko")
+    found = irqs(guest)
+    need(len(found) == int(first), f"{len(found)} interrupts listed, {first} there are")
+    need(all(row["back_end"] == "lazy" for row in found), f"not taken over: {found}")
+    need(int(status(guest)["generation"]) == 1, "generation")
+    # One that comes later, and one that is not bound by the PCI bus (virtio, ifup).
+    bind_test_driver(guest)
+    need({row["kind"] for row in irqs(guest) if row["device"] in (TEST, EDU)} == {"msi", "msix"},
+         f"the test devices' interrupts are not listed: {irqs(guest)}")
+    ok(guest.run("dev=$(ls /sys/bus/pci/devices/0000:00:11.0/net/); ip link set $dev up; sleep .5; "
+                 "ip link set $dev down; ip link set $dev up; sleep 1"), "ifup")
+    need(all(row["back_end"] == "lazy" for row in irqs(guest)), f"not taken over: {irqs(guest)}")
+    # The operator's word.
+    for who, word, want in ((NVME, "kernel", "kernel"), (NVME, "auto", "lazy"),
+                            (found[0]["irq"], "kernel", "kernel"), (found[0]["irq"], "lazy", "lazy")):
+        ok(guest.run(f"echo {who} {word} > {IRQS}"), f"{who} {word}")
+        rows = [r for r in irqs(guest) if who in (r["irq"], r["device"])]
+        need(rows and all(r["back_end"] == want for r in rows), f"{who} {word}: {rows}")
+        ok(guest.run(READ_NVME), "nvme")
+    for bad in ("", "1", f"{NVME} fast", "0000:00:1f.7 lazy", "0 lazy", "99999999999 lazy",
+                "4294967296 lazy", "$(head -c 5000 /dev/zero | tr '\\0' a)"):
+        need(guest.run(f"echo {bad} > {IRQS}")["rc"] != 0, f"took {bad[:30]!r}")
+    unload_pvirq(guest)
+    ok(guest.run(READ_NVME), "nvme")
+    do(guest, TEST, "request")
+    do(guest, TEST, "raise 10")
+    do(guest, TEST, "free")
+
+
+def case_pvirq_interrupts(guest):
+    """Each interrupt of MSI-X and MSI runs its handler once, whatever is done to it."""
+    rounds = 200 if is_debug(guest.kernel) else 1000
+    bind_test_driver(guest)
+    load_pvirq(guest)
+    for device in (TEST, EDU):
+        for again in range(3):
+            for command in ("request", f"raise {rounds}", "held 1", "held 2", "held 30",
+                            "move 10", "stay 5", "raise 10",
+                            "mask", "unmask", "raise 10", "mask", "unmask", "free"):
+                do(guest, device, command)
+            if again == 1:      # one round each on ours, on the kernel's, and on ours again
+                ok(guest.run(f"echo {device} kernel > {IRQS}"), "kernel")
+            if again == 2:
+                ok(guest.run(f"echo {device} auto > {IRQS}"), "auto")
+    found = {row["device"]: row for row in irqs(guest)}
+    need(int(found[TEST]["move_done"]) >= 0 and found[TEST]["back_end"] == "lazy", f"{found}")
+    unload_pvirq(guest)
+    for device in (TEST, EDU):
+        for command in ("request", "raise 100", "held 5", "move 5", "free"):
+            do(guest, device, command)
+
+
+# operation -> accesses to the table, today's at least and ours at most
+TARGETS = {
+    "request": (9, 3), "free": (6, 1), "move 1": (11, 4), "stay 1": (7, 0), "mask+unmask": (3, 0),
+}
+
+
+def count_operations(guest):
+    base = int(ok(guest.run(f"cat /sys/bus/pci/devices/{TEST}/table"), "table"), 16)
+
+    def accesses(counts):
+        return sum(n for name, n in counts["detail"]["mmio"].items()
+                   if base <= int(name.split()[1], 16) < base + 16)
+
+    result = {}
+    # The first message finds out how wide accesses may be.
+    do(guest, TEST, "request")
+    do(guest, TEST, "raise 3")
+    do(guest, TEST, "move 2")
+    do(guest, TEST, "free")
+    counts = do(guest, TEST, "request", count=True)
+    guest.keep_counts("request_irq", counts)
+    result["request"] = accesses(counts)
+    do(guest, TEST, "raise 1")
+    for name in ("move 1", "stay 1"):
+        counts = do(guest, TEST, name, count=True)
+        guest.keep_counts(name, counts)
+        result[name] = accesses(counts)
+    result["mask+unmask"] = sum(accesses(do(guest, TEST, c, count=True))
+                                for c in ("mask", "unmask"))
+    result["free"] = accesses(do(guest, TEST, "free", count=True))
+    return result
+
+
+def case_pvirq_exits(guest):
+    """Accesses to the device's table per operation, counted by the host, without and with it."""
+    bind_test_driver(guest)
+    load(guest)
+    before = count_operations(guest)
+    ok(guest.run("insmod /suite/pvirq.ko"), "insmod pvirq.ko")
+    after = count_operations(guest)
+    guest.note(", ".join(f"{op} {before[op]} -> {after[op]}" for op in TARGETS))
+    for op, (_, most) in TARGETS.items():
+        need(after[op] <= most, f"{op}: {after[op]} accesses, at most {most} wanted; {after}")
+        need(before[op] > after[op], f"{op}: {before[op]} without it, {after[op]} with it")
+    unload_pvirq(guest)
+
+
+def case_pvirq_stress(guest):
+    """It comes and goes under load, with moving interrupts, CPUs and devices."""
+    rounds = 8 if is_debug(guest.kernel) else 12
+    bind_test_driver(guest)
+    load(guest)
+    out = ok(guest.run(f"/suite/lab/pvirq-stress.sh {rounds} {force(guest)}", timeout=300),
+             "pvirq-stress.sh")
+    need(out.strip().endswith(f"{rounds} rounds"), out[-300:])
+    guest.note(out.strip().splitlines()[-2])
+    unload(guest)
+
+
+CASES = (
+    (case_pvirq_takes_over, ("bare", "kvm")),
+    (case_pvirq_interrupts, ("bare", "kvm")),
+    (case_pvirq_exits, ("kvm",)),
+    (case_pvirq_stress, ("bare", "kvm")),
+    (case_clean, ANYWHERE),
+)
+
+
+def cases_for(host, kernel):
+    for function, hosts in CASES:
+        if host in hosts and not (is_debug(kernel) and function is case_pvirq_exits):
+            yield function
