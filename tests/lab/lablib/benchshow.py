@@ -22,7 +22,7 @@ def table_lines(rows):
     for where in results.places():
         yield f"== {' '.join(where)}: exits counted by the host, medians"
         yield (f"{'workload':<11}{'variant':<19}{'exits/op':>10}{'+-%':>5}{'HLT/op':>9}"
-               f"{'IPI/op':>9}{'polled us':>11}{'us/op':>10}{'exits':>7}  exits by reason; latency")
+               f"{'IPI/op':>9}{'polled us':>11}{'us/op':>10}{'exits':>7}  exits by reason; latency; stood down")
         for workload in results.workloads(where):
             base = results.get(where, Point("default"), workload)
             for point in results.points(where):
@@ -37,8 +37,8 @@ def table_line(row, base):
     notes = [" ".join(f"{reason} {n / row['operations']:.2f}" for reason, n in most)]
     if row["cyclictest"]:
         notes.append("latency {avg_us:.0f} us, at most {max_us:.0f}".format(**row["cyclictest"]))
-    if row["suite"] and "overcommit" in row["suite"]["reason"]:
-        notes.append("stood down")
+    notes += [reason for reason in (row["suite"] or {"reason": ()})["reason"]
+              if reason != "saves-exits"]
     return (f"{row['workload']:<11}{point_of(row).label():<19}{each(row, 'exits_total'):>10.2f}"
             f"{spread_percent(row):>5.0f}{each(row, 'hlt'):>9.2f}{each(row, 'wake_ipis'):>9.2f}"
             f"{each(row, 'polled_ns') / 1e3:>11.1f}{each(row, 'elapsed_ns') / 1e3:>10.1f}"
@@ -53,7 +53,7 @@ def model_lines(rows, headline):
     for where in results.places():
         for workload in results.workloads(where):
             base = results.get(where, Point("default"), workload)
-            for point in (suite_point(100), suite_point(headline)):
+            for point in dict.fromkeys((suite_point(100), suite_point(headline))):
                 row = results.get(where, point, workload)
                 if base and row:
                     saved = [round((b - r) / row["operations"])
@@ -62,11 +62,14 @@ def model_lines(rows, headline):
                            f"{saved[0]:>12,}{saved[1]:>12,}{saved[2]:>14,}")
 
 
-def markdown(rows, where, headline):
+def markdown(rows, where, headline, machine):
     """The README's table: exits per operation, time polled, for one host and kernel."""
     results = Results(rows)
     points = shown_points(results, where, headline)
-    lines = ["| exits per operation (polled) | " + " | ".join(p.label() for p in points) + " |",
+    repeats = min(r["repeats"] for r in rows if (r["host"], r["kernel"]) == where)
+    lines = [f"Guest kernel {where[1]} on {where[0].capitalize().replace('Kvm', 'KVM')}, "
+             f"medians of {repeats}, on a machine with {machine}:", "",
+             "| exits per operation (polled) | " + " | ".join(p.label() for p in points) + " |",
              "|---|" + "---:|" * len(points)]
     for workload in results.workloads(where):
         cells = []
