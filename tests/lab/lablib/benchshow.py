@@ -22,7 +22,8 @@ def table_lines(rows):
     for where in results.places():
         yield f"== {' '.join(where)}: exits counted by the host, medians"
         yield (f"{'workload':<11}{'variant':<19}{'exits/op':>10}{'+-%':>5}{'HLT/op':>9}"
-               f"{'IPI/op':>9}{'polled us':>11}{'us/op':>10}{'exits':>7}  exits by reason; latency; stood down")
+               f"{'IPI/op':>9}{'polled us':>11}{'us/op':>10}{'exits':>7}"
+               "  exits by reason; latency; why it does not poll")
         for workload in results.workloads(where):
             base = results.get(where, Point("default"), workload)
             for point in results.points(where):
@@ -68,7 +69,7 @@ def markdown(rows, where, headline, machine):
     points = shown_points(results, where, headline)
     repeats = min(r["repeats"] for r in rows if (r["host"], r["kernel"]) == where)
     lines = [f"Guest kernel {where[1]} on {where[0].capitalize().replace('Kvm', 'KVM')}, "
-             f"medians of {repeats}, on a machine with {machine}:", "",
+             f"medians of {repeats}, on a machine with {machine.split(' (')[0]}:", "",
              "| exits per operation (polled) | " + " | ".join(p.label() for p in points) + " |",
              "|---|" + "---:|" * len(points)]
     for workload in results.workloads(where):
@@ -133,9 +134,10 @@ def curve_script(rows, where):
     for n, workload in enumerate(workloads):
         series = []
         for variant in ("suite", "haltpoll"):
-            points = [Point("default")] * (variant == "suite") + results.points(where, variant)
+            points = [Point("default")] * (variant == "suite")
+            points += sorted(results.points(where, variant), key=lambda p: p.value)
             found = [r for r in (results.get(where, p, workload) for p in points) if r]
-            if len(found) < 2:
+            if not found:
                 continue
             lines.append(f"$d{n}_{variant} << EOD")
             for row in found:
@@ -155,6 +157,7 @@ def curve_script(rows, where):
         f"title 'Exits against time polled, {' '.join(where)}'",
         "set xlabel 'us polled per operation (log scale from 1)'",
         "set ylabel 'exits per operation'", "set yrange [0:*]", "set grid",
+        "set offsets 0, graph 0.05, graph 0.1, 0",
         "set nonlinear x via log10(1+x) inverse 10**x-1",
         "set xtics (0, 1, 10, 100, '1 000' 1000, '10 000' 10000)",
         "set key above", *plots, "unset multiplot"]) + "\n"
