@@ -238,7 +238,7 @@ class Bench:
                                f"{found['counts']['entries']} entries")
                 run = benchdata.make_run(its_spec["host"], its_spec["kernel_name"], point,
                                          workload, repeat, count, its_spec["smp"], found)
-            except (Failure, benchdata.Bad) as e:
+            except Failure as e:
                 say(f"{where}: refused: {e}")
                 self.report.problem(where, str(e), attempt == RUN_TRIES)
                 continue

@@ -6,11 +6,13 @@ The format of what is kept is described in Documentation/abi/bench-json.txt.
 import re
 from collections import namedtuple
 
+from .say import Failure
+
 FORMAT = 1
 TICK_NS = 10 ** 9 // 100        # USER_HZ, the unit of /proc/stat
 
 
-class Bad(Exception):
+class Bad(Failure):
     """The guest said something that makes no sense."""
 
 
