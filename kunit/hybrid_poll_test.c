@@ -315,6 +315,24 @@ static void overcommit(struct kunit *test)
 	hybrid_poll_steal(&p, 0, 0, 1000);
 	KUNIT_EXPECT_FALSE(test, hybrid_poll_overcommitted(&p));
 	KUNIT_EXPECT_GT(test, hybrid_poll_limit(&p), 0);
+
+	/* It comes back as soon as it is polled again: each time that takes longer, up to a limit. */
+	for (i = 0; i < 10; i++) {
+		u32 quiet = 0;
+
+		hybrid_poll_steal(&p, 500, 0, 1000);
+		while (hybrid_poll_overcommitted(&p) && quiet <= HYBRID_POLL_STEAL_CALM_MAX) {
+			hybrid_poll_steal(&p, 0, 0, 1000);
+			quiet++;
+		}
+		KUNIT_EXPECT_EQ(test, quiet, i < 3 ? 2 * HYBRID_POLL_STEAL_CALM << i :
+				HYBRID_POLL_STEAL_CALM_MAX);
+	}
+	/* After as long without it, that is forgotten. */
+	for (i = 0; i < HYBRID_POLL_STEAL_CALM_MAX; i++)
+		hybrid_poll_steal(&p, 0, 0, 1000);
+	hybrid_poll_steal(&p, 500, 0, 1000);
+	KUNIT_EXPECT_EQ(test, p.calm, HYBRID_POLL_STEAL_CALM);
 }
 
 /* Whatever comes, and whatever is in the struct: no limit but 0 ... 2 * C. */
