@@ -30,6 +30,11 @@
 #include <asm/asm.h>
 #include <asm/msr.h>
 #include <asm/tsc.h>
+#include <asm/xen/hypercall.h>
+
+#include <xen/interface/vcpu.h>
+#include <xen/xen.h>
+#include <xen/xen-ops.h>
 
 #include <hybrid/poll.h>
 
@@ -46,6 +51,8 @@ struct sleeper {
 	unsigned long sleep;	/* ... and in which sleep */
 	u64 window_start;
 	u64 window_steal;
+	u64 runnable;		/* Xen: what it said at the end of the last window, */
+	bool asked;		/* ... if it was asked */
 	u64 window_won;
 	u64 window_halts;
 	bool gains;		/* won something in the last window */
@@ -119,6 +126,32 @@ static __always_inline void host_poll_set(struct sleeper *c, bool off)
 	c->host_poll_off = off;
 }
 
+/*
+ * What Xen's guest code takes for stolen includes the time that a vCPU waits for its device model,
+ * which is no lack of processors (RUNSTATE_offline). So where that is much, ask Xen itself: one
+ * hypercall a window. The first time there is nothing to compare with.
+ */
+static noinstr u64 xen_stolen(struct sleeper *c, u64 stolen, u64 much)
+{
+	struct vcpu_runstate_info info;
+	bool asked = c->asked;
+	u64 runnable;
+	int err;
+
+	c->asked = false;
+	if (stolen <= much)
+		return stolen;
+	instrumentation_begin();
+	err = HYPERVISOR_vcpu_op(VCPUOP_get_runstate_info, xen_vcpu_nr(smp_processor_id()), &info);
+	instrumentation_end();
+	if (err)
+		return stolen;
+	runnable = info.time[RUNSTATE_runnable] - c->runnable;
+	c->runnable = info.time[RUNSTATE_runnable];
+	c->asked = true;
+	return asked ? min(stolen, runnable) : 0;
+}
+
 /* About once a second; on a CPU that is never idle, there is nothing to decide. */
 static noinstr void judge_window(struct sleeper *c, u64 now)
 {
@@ -127,9 +160,11 @@ static noinstr void judge_window(struct sleeper *c, u64 now)
 	u64 cycles = min_t(u64, now - c->window_start, 1ull << 50);
 	u64 ns = mul_u64_u32_div(cycles, USEC_PER_SEC, tsc_khz);
 	bool off = c->window_won && !hybrid_poll_overcommitted(&c->poll);
+	u64 stolen = steal - c->window_steal;
 
-	hybrid_poll_steal(&c->poll, steal - c->window_steal,
-			  c->window_halts * READ_ONCE(halt_ns), ns);
+	if (xen_domain())
+		stolen = xen_stolen(c, stolen, ns >> 4);
+	hybrid_poll_steal(&c->poll, stolen, c->window_halts * READ_ONCE(halt_ns), ns);
 	if (READ_ONCE(have_poll_control) && c->host_polls && off != c->host_poll_off)
 		host_poll_set(c, off);
 	c->window_start = now;
@@ -268,6 +303,7 @@ static int sleeper_online(unsigned int cpu)
 	c->polled = false;
 	c->window_start = rdtsc();
 	c->window_steal = kcpustat_cpu(cpu).cpustat[CPUTIME_STEAL];
+	c->asked = false;
 	c->window_won = 0;
 	c->window_halts = 0;
 	c->gains = true;	/* until a window has shown otherwise */
