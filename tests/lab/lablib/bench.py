@@ -268,7 +268,8 @@ def switch(host, point):
         driver = "haltpoll"
     else:
         command, driver = f"[ ! -e {SUITE} ] || rmmod hybrid", "none"
-    done = host.run(f"{command} && read -r d <{DRIVER} && echo now $d", RUN_TIMEOUT,
+    # What loading and unloading leave to be done later is not the workload's.
+    done = host.run(f"{command} && read -r d <{DRIVER} && sleep 1 && echo now $d", RUN_TIMEOUT,
                     patience=PATIENCE)
     if f"now {driver}" not in done["out"].splitlines():
         raise Failure(f"{point.label()}: not switched to: {done['out']}")
