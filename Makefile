@@ -59,6 +59,7 @@ check:
 	@tests/check.sh all
 
 bench:
+	@tests/deps.sh install
 	@$(LAB) bench $(BENCH)
 
 check-user:

@@ -37,9 +37,9 @@ static u64 features_of_index(u32 index)
 static const struct hybrid_cost costs[] = {
 	{},
 	{ .ns = { [HYBRID_PROBE_REFERENCE] = 40, [HYBRID_PROBE_CPUID] = 700,
-		  [HYBRID_PROBE_LAPIC] = 900 }, .exit_ns = 660 },
+		  [HYBRID_PROBE_LAPIC] = 900 }, .exit_ns = 660, .halt_ns = 5000 },
 	{ .ns = { [HYBRID_PROBE_REFERENCE] = 40, [HYBRID_PROBE_CPUID] = 700,
-		  [HYBRID_PROBE_LAPIC] = 30 }, .exit_ns = 660 },
+		  [HYBRID_PROBE_LAPIC] = 30 }, .exit_ns = 660, .halt_ns = 5000 },
 };
 
 /* What is wrong with one decision, or NULL. Claims have to be true of the capabilities. */
@@ -88,7 +88,8 @@ static const char *objection(enum hybrid_op op, const struct hybrid_decision *d,
 	case HYBRID_WHY_NOT_BUILT:
 		return d->path == HYBRID_PATH_KERNEL ? NULL : "what is not built cannot be taken";
 	case HYBRID_WHY_NO_EXIT:
-		return op == HYBRID_OP_IDLE && !cost->exit_ns ? NULL : "it exits";
+		return op == HYBRID_OP_IDLE && !(cost->exit_ns && cost->halt_ns) ?
+		       NULL : "it exits";
 	case HYBRID_WHY_NO_STEAL_TIME:
 		return op == HYBRID_OP_IDLE && !hybrid_has(c, HYBRID_F_KERNEL_STEAL_TIME) ?
 		       NULL : "steal time is known";
@@ -98,7 +99,7 @@ static const char *objection(enum hybrid_op op, const struct hybrid_decision *d,
 	case HYBRID_WHY_SAVES:
 		if (op != HYBRID_OP_IDLE || d->path != HYBRID_PATH_POLL)
 			return "no path that saves anything";
-		if (!cost->exit_ns)
+		if (!cost->exit_ns || !cost->halt_ns)
 			return "nothing exits";
 		return c->features & (F(KERNEL_STEAL_TIME) | F(KERNEL_PV)) ?
 		       NULL : "overcommit would not be seen";

@@ -7,11 +7,12 @@
 #include <hybrid/poll.h>
 
 #include "hybrid_suites.h"
+#include "traces/list.h"
 
 /* What a run of idle times cost. */
 struct bill {
 	u64 paid, optimum, polled, idle;
-	u32 n, halts;
+	u32 n, halts, clairvoyant;	/* halts of ours, and of one who knows the future */
 };
 
 static void pay(struct hybrid_poll *p, struct bill *b, u64 length)
@@ -25,6 +26,7 @@ static void pay(struct hybrid_poll *p, struct bill *b, u64 length)
 	b->polled += won ? length : limit;
 	b->paid += won ? length : (u64)limit + p->cost;
 	b->halts += !won;
+	b->clairvoyant += length > p->cost;
 	hybrid_poll_learn(p, limit, length);
 }
 
@@ -197,6 +199,36 @@ static void idle_polls_little(struct kunit *test)
 	}
 }
 
+static void trace_desc(const struct trace *t, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%s", t->name);
+}
+
+KUNIT_ARRAY_PARAM(traces, traces, trace_desc);
+
+/*
+ * Real ones, recorded while every CPU halted: the bound holds, and it never costs noticeably more
+ * than what the kernel does, who always halts. (What it saves shows only where polling makes the
+ * other CPU's idle times short as well: in the lab.)
+ */
+static void recorded(struct kunit *test)
+{
+	const struct trace *t = test->param_value;
+	u32 cost = t->ns[0], i;
+	struct hybrid_poll p;
+	struct bill b = {};
+
+	hybrid_poll_init(&p, cost);
+	for (i = 1; i < t->n; i++) {
+		pay(&p, &b, t->ns[i] > cost ? t->ns[i] - cost : 0);
+		KUNIT_ASSERT_TRUE_MSG(test, bound_holds(&p, &b), "idle time %u", i);
+	}
+	KUNIT_EXPECT_LE(test, b.paid, (u64)cost * (b.n + b.n / 20 + 2 * HYBRID_POLL_CREDIT));
+	kunit_info(test, "%u idle times, %u halts, a clairvoyant %u; polled %llu of %llu us\n",
+		   b.n, b.halts, b.clairvoyant,
+		   (unsigned long long)b.polled / 1000, (unsigned long long)b.idle / 1000);
+}
+
 /* After long idle times short ones are seen soon, and the other way round. */
 static void changes_its_mind(struct kunit *test)
 {
@@ -283,6 +315,24 @@ static void overcommit(struct kunit *test)
 	hybrid_poll_steal(&p, 0, 0, 1000);
 	KUNIT_EXPECT_FALSE(test, hybrid_poll_overcommitted(&p));
 	KUNIT_EXPECT_GT(test, hybrid_poll_limit(&p), 0);
+
+	/* It comes back as soon as it is polled again: each time that takes longer, up to a limit. */
+	for (i = 0; i < 10; i++) {
+		u32 quiet = 0;
+
+		hybrid_poll_steal(&p, 500, 0, 1000);
+		while (hybrid_poll_overcommitted(&p) && quiet <= HYBRID_POLL_STEAL_CALM_MAX) {
+			hybrid_poll_steal(&p, 0, 0, 1000);
+			quiet++;
+		}
+		KUNIT_EXPECT_EQ(test, quiet, i < 3 ? 2 * HYBRID_POLL_STEAL_CALM << i :
+				HYBRID_POLL_STEAL_CALM_MAX);
+	}
+	/* After as long without it, that is forgotten. */
+	for (i = 0; i < HYBRID_POLL_STEAL_CALM_MAX; i++)
+		hybrid_poll_steal(&p, 0, 0, 1000);
+	hybrid_poll_steal(&p, 500, 0, 1000);
+	KUNIT_EXPECT_EQ(test, p.calm, HYBRID_POLL_STEAL_CALM);
 }
 
 /* Whatever comes, and whatever is in the struct: no limit but 0 ... 2 * C. */
@@ -319,6 +369,7 @@ static struct kunit_case hybrid_poll_cases[] = {
 	KUNIT_CASE(learns_short),
 	KUNIT_CASE(learns_nothing_is_short),
 	KUNIT_CASE(idle_polls_little),
+	KUNIT_CASE_PARAM(recorded, traces_gen_params),
 	KUNIT_CASE(changes_its_mind),
 	KUNIT_CASE(ping_pong_wakes_up),
 	KUNIT_CASE(never_polls),

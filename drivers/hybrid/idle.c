@@ -25,11 +25,16 @@
 #include <linux/sched/idle.h>
 #include <linux/smp.h>
 #include <linux/sort.h>
-#include <linux/stop_machine.h>
 #include <linux/time64.h>
 
+#include <asm/asm.h>
 #include <asm/msr.h>
 #include <asm/tsc.h>
+#include <asm/xen/hypercall.h>
+
+#include <xen/interface/vcpu.h>
+#include <xen/xen.h>
+#include <xen/xen-ops.h>
 
 #include <hybrid/poll.h>
 
@@ -46,6 +51,8 @@ struct sleeper {
 	unsigned long sleep;	/* ... and in which sleep */
 	u64 window_start;
 	u64 window_steal;
+	u64 runnable;		/* Xen: what it said at the end of the last window, */
+	bool asked;		/* ... if it was asked */
 	u64 window_won;
 	u64 window_halts;
 	bool gains;		/* won something in the last window */
@@ -94,11 +101,55 @@ static noinstr void won(struct sleeper *c, u32 limit, u64 length)
 	hybrid_poll_learn(&c->poll, limit, min_t(u64, length, limit));
 }
 
+/* wrmsrl_safe() that nothing traces, since RCU does not watch here. */
+static __always_inline int wrmsr_quietly(u32 msr, u64 value)
+{
+	int err;
+
+	asm volatile("1: wrmsr; xorl %[err], %[err]\n"
+		     "2:\n"
+		     _ASM_EXTABLE_TYPE_REG(1b, 2b, EX_TYPE_WRMSR_SAFE, %[err])
+		     : [err] "=a" (err)
+		     : "c" (msr), "0" ((u32)value), "d" ((u32)(value >> 32))
+		     : "memory");
+	return err;
+}
+
 static __always_inline void host_poll_set(struct sleeper *c, bool off)
 {
 	/* The host's polling on top of ours would be for nothing; without ours, it may help. */
-	__wrmsr(MSR_KVM_POLL_CONTROL, off ? 0 : (u32)c->host_polls, 0);
+	if (wrmsr_quietly(MSR_KVM_POLL_CONTROL, off ? 0 : c->host_polls)) {
+		/* Migrated to a host that does not have it. */
+		c->host_polls = 0;
+		off = false;
+	}
 	c->host_poll_off = off;
+}
+
+/*
+ * What Xen's guest code takes for stolen includes the time that a vCPU waits for its device model,
+ * which is no lack of processors (RUNSTATE_offline). So where that is much, ask Xen itself: one
+ * hypercall a window. The first time there is nothing to compare with.
+ */
+static noinstr u64 xen_stolen(struct sleeper *c, u64 stolen, u64 much)
+{
+	struct vcpu_runstate_info info;
+	bool asked = c->asked;
+	u64 runnable;
+	int err;
+
+	c->asked = false;
+	if (stolen <= much)
+		return stolen;
+	instrumentation_begin();
+	err = HYPERVISOR_vcpu_op(VCPUOP_get_runstate_info, xen_vcpu_nr(smp_processor_id()), &info);
+	instrumentation_end();
+	if (err)
+		return stolen;
+	runnable = info.time[RUNSTATE_runnable] - c->runnable;
+	c->runnable = info.time[RUNSTATE_runnable];
+	c->asked = true;
+	return asked ? min(stolen, runnable) : 0;
 }
 
 /* About once a second; on a CPU that is never idle, there is nothing to decide. */
@@ -109,9 +160,11 @@ static noinstr void judge_window(struct sleeper *c, u64 now)
 	u64 cycles = min_t(u64, now - c->window_start, 1ull << 50);
 	u64 ns = mul_u64_u32_div(cycles, USEC_PER_SEC, tsc_khz);
 	bool off = c->window_won && !hybrid_poll_overcommitted(&c->poll);
+	u64 stolen = steal - c->window_steal;
 
-	hybrid_poll_steal(&c->poll, steal - c->window_steal,
-			  c->window_halts * READ_ONCE(halt_ns), ns);
+	if (xen_domain())
+		stolen = xen_stolen(c, stolen, ns >> 4);
+	hybrid_poll_steal(&c->poll, stolen, c->window_halts * READ_ONCE(halt_ns), ns);
 	if (READ_ONCE(have_poll_control) && c->host_polls && off != c->host_poll_off)
 		host_poll_set(c, off);
 	c->window_start = now;
@@ -121,31 +174,45 @@ static noinstr void judge_window(struct sleeper *c, u64 now)
 	c->window_halts = 0;
 }
 
+/*
+ * PAUSEs that follow each other within less (Intel: ple_gap, AMD: the pause filter's threshold, both
+ * 128 cycles unless set otherwise) are a spinning lock for the host, which makes them exit.
+ */
+#define PAUSE_GAP	512
+
 /* Returns true if there is something to do. */
 static noinstr bool poll(struct sleeper *c, u64 start, u32 limit)
 {
 	unsigned long before = interrupts_seen();
-	bool ready;
-	u64 now;
+	bool early, seen, ready;
+	u64 now, paused_at;
 
 	compat_idle_irq_enable();
-	ready = current_set_polling_and_test();
-	now = rdtsc();
-	/* A TSC that jumps back (a migration) looks like a long time and ends it. */
-	while (!ready && now - start <= limit) {
-		cpu_relax();
+	ready = early = current_set_polling_and_test();
+	now = paused_at = rdtsc();
+	/*
+	 * A TSC that jumps back (a migration) looks like a long time and ends it. So does an
+	 * interrupt: it may have set a timer that only the idle loop programs.
+	 */
+	while (!ready && now - start <= limit && interrupts_seen() == before &&
+	       !READ_ONCE(paused)) {
+		if (now - paused_at >= PAUSE_GAP) {
+			cpu_relax();
+			paused_at = now;
+		}
 		ready = need_resched();
 		now = rdtsc();
 	}
 	compat_idle_irq_disable();
+	seen = !early && need_resched();
 	ready = current_clr_polling_and_test();
 
 	c->count[HYBRID_IDLE_POLLED] += min_t(u64, now - start, limit);
 	if (!ready)
 		return false;
 	won(c, limit, now - start);
-	/* No interrupt came, so a CPU must have seen us poll, and sent none. */
-	if (interrupts_seen() == before)
+	/* Nothing interrupted us, so a CPU must have seen us poll, and sent no IPI. */
+	if (seen && interrupts_seen() == before)
 		c->count[HYBRID_IDLE_IPIS]++;
 	return true;
 }
@@ -173,6 +240,7 @@ static noinstr int enter(struct cpuidle_device *dev, struct cpuidle_driver *drv,
 	if (c->polled) {
 		c->polled = false;
 		if (c->sleep == this_sleep()) {
+			c->count[HYBRID_IDLE_LOST]++;
 			halt_cpu(c, c->start, c->limit);
 			return index;
 		}
@@ -187,11 +255,7 @@ static noinstr int enter(struct cpuidle_device *dev, struct cpuidle_driver *drv,
 	if (!limit) {
 		halt_cpu(c, start, 0);
 	} else if (!poll(c, start, limit)) {
-		/*
-		 * Interrupts were on: one may have set a timer that only the idle loop programs.
-		 * So let it look, and halt when it comes back.
-		 */
-		c->count[HYBRID_IDLE_LOST]++;
+		/* Let the idle loop look at its timers, and halt when it comes back. */
 		c->polled = true;
 		c->limit = limit;
 		c->start = start;
@@ -221,21 +285,29 @@ static struct cpuidle_driver driver = {
 	.state_count = 1,
 };
 
+static void host_poll_find(struct sleeper *c)
+{
+	c->host_poll_off = false;
+	if (!READ_ONCE(have_poll_control) || rdmsrl_safe(MSR_KVM_POLL_CONTROL, &c->host_polls))
+		c->host_polls = 0;
+}
+
 static int sleeper_online(unsigned int cpu)
 {
 	struct sleeper *c = per_cpu_ptr(&sleepers, cpu);
 
+	/* Against set_cost(), whose call may come at any time. */
+	local_irq_disable();
 	hybrid_poll_init(&c->poll, READ_ONCE(halt_cost));
+	local_irq_enable();
 	c->polled = false;
 	c->window_start = rdtsc();
 	c->window_steal = kcpustat_cpu(cpu).cpustat[CPUTIME_STEAL];
+	c->asked = false;
 	c->window_won = 0;
 	c->window_halts = 0;
-	c->gains = false;
-	c->host_poll_off = false;
-	c->host_polls = 0;
-	if (have_poll_control && rdmsrl_safe(MSR_KVM_POLL_CONTROL, &c->host_polls))
-		c->host_polls = 0;
+	c->gains = true;	/* until a window has shown otherwise */
+	host_poll_find(c);
 	c->dev.cpu = cpu;
 	/* Where it fails, the CPU idles as without us: no reason not to let it come. */
 	cpuidle_register_device(&c->dev);
@@ -275,11 +347,6 @@ static int before_reboot(struct notifier_block *nb, unsigned long action, void *
 
 static struct notifier_block reboot_notifier = { .notifier_call = before_reboot };
 
-static int no_work(void *unused)
-{
-	return 0;
-}
-
 static int driver_start(void)
 {
 	int err;
@@ -304,13 +371,9 @@ void hybrid_idle_stop(void)
 	if (!registered)
 		return;
 	unregister_reboot_notifier(&reboot_notifier);
+	/* sleeper_offline() runs on each CPU, which has thereby left our state for good. */
 	cpuhp_remove_state(hotplug);
 	cpuidle_unregister_driver(&driver);
-	/*
-	 * cpuidle waits for RCU, for which a CPU in our state counts as idle. One that has
-	 * run something else since has left it.
-	 */
-	stop_machine(no_work, NULL, cpu_online_mask);
 	registered = false;
 }
 
@@ -319,27 +382,37 @@ static u32 ns_to_cycles(u32 ns)
 	return min_t(u64, mul_u64_u32_div(ns, tsc_khz, USEC_PER_SEC), HYBRID_POLL_COST_MAX);
 }
 
-static void set_cost(void *cost)
+/* What was learned in terms of the old cost is void; not so whether the host is overcommitted. */
+static void set_cost(void *unused)
 {
-	hybrid_poll_init(&this_cpu_ptr(&sleepers)->poll, *(u32 *)cost);
+	struct sleeper *c = this_cpu_ptr(&sleepers);
+	struct hybrid_poll old = c->poll;
+
+	hybrid_poll_init(&c->poll, READ_ONCE(halt_cost));
+	c->poll.calm = old.calm;
+	c->poll.penance = old.penance;
+	host_poll_restore(NULL);
+	host_poll_find(c);
 }
 
 int hybrid_idle_apply(const struct hybrid_state *s, unsigned int percent)
 {
 	u32 cost = ns_to_cycles(s->cost.halt_ns);
 
+	bool control = hybrid_has(&s->caps, HYBRID_F_KVM_POLL_CONTROL);
+
 	if (s->policy.op[HYBRID_OP_IDLE].path != HYBRID_PATH_POLL) {
 		hybrid_idle_stop();
 		return 0;
 	}
-	WRITE_ONCE(have_poll_control, hybrid_has(&s->caps, HYBRID_F_KVM_POLL_CONTROL));
-	WRITE_ONCE(halt_ns, s->cost.halt_ns);
 	cost = min_t(u64, div_u64((u64)cost * percent, 100), HYBRID_POLL_COST_MAX);
-	if (registered && cost == halt_cost)
+	if (registered && cost == halt_cost && control == have_poll_control)
 		return 0;
+	WRITE_ONCE(have_poll_control, control);
+	WRITE_ONCE(halt_ns, s->cost.halt_ns);
 	WRITE_ONCE(halt_cost, cost);
 	if (registered) {
-		on_each_cpu(set_cost, &cost, 1);
+		on_each_cpu(set_cost, NULL, 1);
 		return 0;
 	}
 	return driver_start();
@@ -359,9 +432,9 @@ enum hybrid_reason hybrid_idle_why(void)
 		const struct sleeper *c = per_cpu_ptr(&sleepers, cpu);
 
 		if (hybrid_poll_overcommitted(&c->poll))
-			return HYBRID_WHY_OVERCOMMIT;
-		if (READ_ONCE(c->gains) || READ_ONCE(c->window_won))
-			why = HYBRID_WHY_SAVES;
+			why = HYBRID_WHY_OVERCOMMIT;
+		else if (READ_ONCE(c->gains) || READ_ONCE(c->window_won))
+			return HYBRID_WHY_SAVES;
 	}
 	return why;
 }
@@ -382,7 +455,7 @@ u64 hybrid_idle_count(enum hybrid_idle_count what)
  * What a sleep costs that ends right away: the time of a call to another CPU that has halted.
  */
 #define HALT_ROUNDS	15
-/* In exits: the host has no business to take longer, so what measures as more is noise. */
+/* In exits. Less, and the HLT did not exit: the sending did. More is noise. */
 #define HALT_EXITS_MIN	2
 #define HALT_EXITS_MAX	16
 
@@ -425,6 +498,8 @@ u32 hybrid_idle_measure(u32 exit_ns)
 		sort(cycles, n, sizeof(cycles[0]), compare, NULL);
 		ns = mul_u64_u32_div(cycles[n / 4], USEC_PER_SEC, tsc_khz);
 	}
+	if (n && ns < (u64)HALT_EXITS_MIN * exit_ns)
+		return 0;
 	ns = clamp_t(u64, ns, (u64)HALT_EXITS_MIN * exit_ns, (u64)HALT_EXITS_MAX * exit_ns);
 	return min_t(u64, ns, U32_MAX);
 }

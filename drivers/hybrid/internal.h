@@ -48,7 +48,7 @@ bool hybrid_idle_ours(const struct cpuidle_driver *drv);
 /* Whether it saves something at present, and if not, why: one HYBRID_WHY_... */
 enum hybrid_reason hybrid_idle_why(void);
 u64 hybrid_idle_count(enum hybrid_idle_count what);
-/* Nanoseconds that halting and being woken up cost; at least 2 * @exit_ns. May sleep. */
+/* Nanoseconds that halting and being woken up cost, 0 where HLT does not exit. May sleep. */
 u32 hybrid_idle_measure(u32 exit_ns);
 
 /* sysfs.c */

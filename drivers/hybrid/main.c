@@ -39,16 +39,21 @@ static DEFINE_PER_CPU(struct counters, counters);
 
 static void decide(struct hybrid_state *s)
 {
+	struct hybrid_decision *idle = &s->policy.op[HYBRID_OP_IDLE];
+	unsigned int percent = hybrid_params_idle_percent(), op;
 	struct hybrid_policy_params params;
-	unsigned int op;
+	int err;
 
 	hybrid_params_get(&params);
 	hybrid_policy_decide(&s->policy, &s->caps, &s->cost, &params);
+	if (idle->path == HYBRID_PATH_POLL && !percent)
+		*idle = (struct hybrid_decision) { HYBRID_PATH_KERNEL, HYBRID_WHY_OPERATOR };
+	err = hybrid_idle_apply(s, percent);
 	/* Somebody may have come before us since the snapshot, or cpuidle is switched off. */
-	if (hybrid_idle_apply(s, hybrid_params_idle_percent()))
-		s->policy.op[HYBRID_OP_IDLE] = (struct hybrid_decision) {
-			HYBRID_PATH_KERNEL, HYBRID_WHY_KERNEL_IDLE
-		};
+	if (err)
+		*idle = (struct hybrid_decision) { HYBRID_PATH_KERNEL, HYBRID_WHY_KERNEL_IDLE };
+	if (err && err != -EBUSY && err != -ENODEV)
+		pr_warn("idle: no cpuidle driver of ours: error %d\n", err);
 	for (op = 0; op < HYBRID_OP_NR; op++)
 		trace_hybrid_decide(op, &s->policy.op[op]);
 }
@@ -217,7 +222,7 @@ static void __init announce(void)
 		strscpy(exits, "exits could not be measured", sizeof(exits));
 	else if (s.caps.hv != HYBRID_HV_NONE && s.caps.hv != HYBRID_HV_TCG)
 		strscpy(exits, "CPUID does not exit", sizeof(exits));
-	pr_info("hypervisor %s, nesting level %u (confidence %s), %s; idle: %s (%s), the rest is left to the kernel\n",
+	pr_info("hypervisor %s, nesting level %u (confidence %s), %s; idle: %s (%s)\n",
 		hybrid_hv_name(s.caps.hv), s.level.level,
 		hybrid_confidence_name(s.level.confidence), exits,
 		hybrid_path_name(s.policy.op[HYBRID_OP_IDLE].path),

@@ -101,7 +101,8 @@ static u32 idle_facts(void)
 	drv = cpuidle_get_driver();
 	if (hybrid_idle_ours(drv))
 		drv = NULL;
-	if (drv)
+	/* Without a driver, a kernel that may use MWAIT does: neither an exit nor an IPI. */
+	if (drv || boot_cpu_has(X86_FEATURE_MWAIT))
 		facts |= BIT(HYBRID_KERNEL_CPUIDLE);
 	if (drv && !strcmp(drv->name, "haltpoll"))
 		facts |= BIT(HYBRID_KERNEL_HALTPOLL);

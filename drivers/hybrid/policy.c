@@ -77,7 +77,7 @@ static const char *const texts[HYBRID_WHY_NR] = {
 	[HYBRID_WHY_OPERATOR] =
 		"The module parameter of this name says so.",
 	[HYBRID_WHY_NO_EXIT] =
-		"No exit was measured here, so there is nothing to save.",
+		"It does not exit here, or that was not measured, so there is nothing to save.",
 	[HYBRID_WHY_NO_STEAL_TIME] =
 		"The kernel does not account for the time that the host takes away, so an overcommitted host could not be seen.",
 	[HYBRID_WHY_OVERCOMMIT] =
@@ -128,13 +128,13 @@ static const char *const op_texts[HYBRID_OP_NR][HYBRID_WHY_NR] = {
 	},
 	[HYBRID_OP_IDLE] = {
 		[HYBRID_WHY_KERNEL_IDLE] =
-			"Another cpuidle driver, the kernel's haltpoll or idle=poll is active and stays in charge.",
+			"Another cpuidle driver, the kernel's haltpoll, MWAIT or idle=poll is active and stays in charge, or cpuidle is switched off.",
 		[HYBRID_WHY_NO_STEAL_TIME] =
 			"The kernel does not account for the time that the host takes away, so polling could not be stopped on an overcommitted host; idle=poll does it nevertheless.",
 		[HYBRID_WHY_OVERCOMMIT] =
 			"The host takes processor time away from this guest (steal time), so some CPUs do not poll until that has stopped for a few seconds.",
 		[HYBRID_WHY_NO_GAIN] =
-			"No idle CPU was woken up within the time that a halt costs lately, so they halt at once; one sleep in 32 to 4096 is polled to see whether that has changed.",
+			"No idle CPU was woken up within the time that a halt costs lately, so they halt at once; one sleep in 64 to 4096 is polled to see whether that has changed.",
 		[HYBRID_WHY_SAVES] =
 			"Short sleeps need neither HLT nor a wake-up IPI: idle CPUs poll, at most for about as long as halting costs and only while it pays.",
 	},
@@ -236,7 +236,7 @@ static enum hybrid_reason why_idle(const struct hybrid_caps *c, const struct hyb
 	if (hybrid_has(c, HYBRID_F_KERNEL_CPUIDLE) || hybrid_has(c, HYBRID_F_KERNEL_HALTPOLL) ||
 	    hybrid_has(c, HYBRID_F_KERNEL_IDLE_POLL))
 		return HYBRID_WHY_KERNEL_IDLE;
-	if (!cost->exit_ns)
+	if (!cost->exit_ns || !cost->halt_ns)
 		return HYBRID_WHY_NO_EXIT;
 	return steal_time_known(c) ? HYBRID_WHY_SAVES : HYBRID_WHY_NO_STEAL_TIME;
 }

@@ -30,6 +30,7 @@ void hybrid_poll_init(struct hybrid_poll *p, u32 cost)
 	p->cost = min_t(u32, cost, HYBRID_POLL_COST_MAX);
 	p->slack = (u64)p->cost * HYBRID_POLL_CREDIT;
 	p->patience = HYBRID_POLL_PROBE_MIN;
+	p->penance = HYBRID_POLL_STEAL_CALM / 2;
 }
 
 static noinstr u32 best(const struct hybrid_poll *p)
@@ -81,7 +82,9 @@ static noinstr void schedule_probe(struct hybrid_poll *p, u32 limit, u64 length)
 
 	if (length <= p->cost) {
 		p->longs = 0;
-		p->patience = HYBRID_POLL_PROBE_MIN;
+		p->patience /= 2;
+		if (p->patience < HYBRID_POLL_PROBE_MIN)
+			p->patience = HYBRID_POLL_PROBE_MIN;
 	} else if (!p->probe && ++p->longs >= p->patience) {
 		probe_begin(p);
 	}
@@ -108,10 +111,16 @@ noinstr void hybrid_poll_steal(struct hybrid_poll *p, u64 stolen, u64 halts, u64
 
 	/* Until the host runs a CPU that it woke up is part of what halting costs anywhere. */
 	stolen -= min_t(u64, stolen, halts);
-	if (stolen > unit * HYBRID_POLL_STEAL_HIGH)
-		p->calm = HYBRID_POLL_STEAL_CALM;
-	else if (p->calm && stolen < unit * HYBRID_POLL_STEAL_LOW)
-		p->calm--;
-	else if (p->calm)
-		p->calm = HYBRID_POLL_STEAL_CALM;
+	if (stolen > unit * HYBRID_POLL_STEAL_HIGH) {
+		/* Again, and not long after the last time: then it was polling that caused it. */
+		if (!p->calm)
+			p->penance = min_t(u32, 2 * p->penance, HYBRID_POLL_STEAL_CALM_MAX);
+		p->calm = p->penance;
+		p->good = 0;
+	} else if (p->calm) {
+		p->calm = stolen < unit * HYBRID_POLL_STEAL_LOW ? p->calm - 1 : p->penance;
+	} else if (++p->good >= HYBRID_POLL_STEAL_CALM_MAX) {
+		p->penance = HYBRID_POLL_STEAL_CALM / 2;
+		p->good = 0;
+	}
 }

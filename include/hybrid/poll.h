@@ -41,11 +41,14 @@
  * So after HYBRID_POLL_PROBE_MIN long idle times in a row, one is polled for up to 2 * C, and
  * as long as that wins, the next ones as well, HYBRID_POLL_PROBE_TIMES in all: enough to learn
  * what has become of them. Unless they became short, the next probe comes after twice as many,
- * up to HYBRID_POLL_PROBE_MAX. On a CPU that only has idle times that cannot be won (each more
- * than 2 * C) this takes less than 1 / HYBRID_POLL_PROBE_MIN = 0.8 % of its time.
+ * up to HYBRID_POLL_PROBE_MAX; each idle time that is short halves that again. On a CPU that only
+ * has idle times that cannot be won (each more than 2 * C) this takes less than
+ * 1 / HYBRID_POLL_PROBE_MIN = 1.6 % of its time, and soon 1 / HYBRID_POLL_PROBE_MAX.
  *
- * The bound is in terms of the C that the algorithm is given. If the real one is C / r, the
- * factor is 1 + max(r, 1 / r).
+ * The bound is in terms of the C that the algorithm is given, since hybrid_poll_init(), and but
+ * for overcommit (below). If the real price is C / r, the factor is 2 * max(r, 1 / r): polls and
+ * halts cost at most max(1, 1 / r) times what they do at C, and the optimum at C is at most
+ * max(1, r) times the real one.
  *
  * While the host lacks processors for its guests, a poller takes the time from those
  * that it waits for: see hybrid_poll_steal(). Then nothing is polled and the bound is that
@@ -59,7 +62,7 @@
 #define HYBRID_POLL_STEPS	8
 #define HYBRID_POLL_CREDIT	2	/* times C: what it may spend before it has earned it */
 #define HYBRID_POLL_SAVINGS	16	/* times C: more than that is not kept in the account */
-#define HYBRID_POLL_PROBE_MIN	32
+#define HYBRID_POLL_PROBE_MIN	64
 #define HYBRID_POLL_PROBE_MAX	4096
 #define HYBRID_POLL_PROBE_TIMES	16
 #define HYBRID_POLL_COST_MAX	(1u << 30)
@@ -67,7 +70,8 @@
 /* Overcommit: shares of a window, in 1/128ths, and how many quiet windows end it. */
 #define HYBRID_POLL_STEAL_HIGH	16	/* 12.5 % */
 #define HYBRID_POLL_STEAL_LOW	4	/* 3.1 % */
-#define HYBRID_POLL_STEAL_CALM	5
+#define HYBRID_POLL_STEAL_CALM	4
+#define HYBRID_POLL_STEAL_CALM_MAX	64
 
 /**
  * struct hybrid_poll - what one CPU has learned
@@ -78,6 +82,8 @@
  * @patience: how many of them until the next probe
  * @probe: how many probes are still to come, if they win
  * @calm: windows without overcommit that are still to be seen; 0 = not overcommitted
+ * @penance: how many there have to be
+ * @good: windows without overcommit, since the last one
  */
 struct hybrid_poll {
 	u32 cost;
@@ -87,6 +93,8 @@ struct hybrid_poll {
 	u32 patience;
 	u32 probe;
 	u32 calm;
+	u32 penance;
+	u32 good;
 };
 
 /**
@@ -120,7 +128,9 @@ void hybrid_poll_learn(struct hybrid_poll *p, u32 limit, u64 length);
  * @window: the length of the window, in the same unit
  *
  * A share of HYBRID_POLL_STEAL_HIGH begins overcommit; it ends when so many windows in a row as
- * HYBRID_POLL_STEAL_CALM have less than HYBRID_POLL_STEAL_LOW.
+ * HYBRID_POLL_STEAL_CALM have less than HYBRID_POLL_STEAL_LOW. Where it comes back within
+ * HYBRID_POLL_STEAL_CALM_MAX windows, polling is what brought it back, and each time twice as
+ * many are asked for, up to that.
  */
 void hybrid_poll_steal(struct hybrid_poll *p, u64 stolen, u64 halts, u64 window);
 

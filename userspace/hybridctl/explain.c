@@ -107,6 +107,12 @@ static void print_text(const struct hc_state *st, int i, FILE *out)
 	fprintf(out, "  %-22s%s\n", "done", hc_num_text(op->done, num, sizeof(num)));
 	fprintf(out, "  %-22s%s\n", "avoided", hc_num_text(op->avoided, num, sizeof(num)));
 	fprintf(out, "  %-22s%s\n", "spurious", hc_num_text(op->spurious, num, sizeof(num)));
+	if (i == HYBRID_OP_IDLE) {
+		fprintf(out, "  %-22s%s\n", "IPIs avoided",
+			hc_num_text(op->ipis_avoided, num, sizeof(num)));
+		fprintf(out, "  %-22s%s\n", "polled, ns",
+			hc_num_text(op->polled_ns, num, sizeof(num)));
+	}
 	fprintf(out, "\nTo override, as root\n"
 		"  now      echo kernel > /sys/module/hybrid/parameters/%s\n"
 		"  at load  modprobe hybrid %s=kernel\n"
@@ -129,6 +135,10 @@ static void print_json(const struct hc_state *st, int i, FILE *out)
 	hc_json_num(o, "done", op->done);
 	hc_json_num(o, "avoided", op->avoided);
 	hc_json_num(o, "spurious", op->spurious);
+	if (i == HYBRID_OP_IDLE) {
+		hc_json_num(o, "polled_ns", op->polled_ns);
+		hc_json_num(o, "ipis_avoided", op->ipis_avoided);
+	}
 
 	in = hc_json_sub(o, "inputs");
 	hc_json_text_or_null(in, "hypervisor", st->hv);

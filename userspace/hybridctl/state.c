@@ -185,6 +185,8 @@ static void module_op(struct hc_op *op, const char *name, const struct hc_roots 
 	op->done = module_num(roots, name, "done");
 	op->avoided = module_num(roots, name, "avoided");
 	op->spurious = module_num(roots, name, "spurious");
+	op->polled_ns = module_num(roots, name, "polled_ns");
+	op->ipis_avoided = module_num(roots, name, "ipis_avoided");
 }
 
 static void module_read(struct hc_state *st, const struct hc_roots *roots)

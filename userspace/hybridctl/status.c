@@ -173,6 +173,10 @@ static void json_ops(const struct hc_state *st, struct json_object *o)
 		hc_json_num(j, "done", op->done);
 		hc_json_num(j, "avoided", op->avoided);
 		hc_json_num(j, "spurious", op->spurious);
+		if (i == HYBRID_OP_IDLE) {
+			hc_json_num(j, "polled_ns", op->polled_ns);
+			hc_json_num(j, "ipis_avoided", op->ipis_avoided);
+		}
 	}
 }
 

@@ -79,7 +79,7 @@ for op in eoi msi_mask msi_affinity ipi idle timer; do
 	put $m/$op/path kernel
 	put $m/$op/reason not-built
 	put $m/$op/detail "A sentence about $op."
-	for c in 'done' avoided spurious; do put $m/$op/$c 7; done
+	for c in 'done' avoided spurious polled_ns ipis_avoided; do put $m/$op/$c 7; done
 	put $m/parameters/$op auto
 done
 # shellcheck disable=SC2317 # called by expect and json
@@ -137,7 +137,9 @@ json 'status --json' 'd["module"] is True and d["hypervisor"] == "xen" and
 d["generation"] == 2 and d["level"]["ratio"] == 381.0 and d["exit_ns"] == 4321 and
 d["stack"][0]["signature"] == "XenVMMXenVMM" and d["features"] == ["x2apic", "kernel-pv"] and
 sorted(d["operations"]) == ["eoi", "idle", "ipi", "msi_affinity", "msi_mask", "timer"] and
-d["operations"]["eoi"]["avoided"] == 7 and d["cost_ns"]["mmio"] == 4321' "$ctl" status --json
+d["operations"]["eoi"]["avoided"] == 7 and
+d["operations"]["idle"]["ipis_avoided"] == 7 and
+"polled_ns" not in d["operations"]["eoi"] and d["cost_ns"]["mmio"] == 4321' "$ctl" status --json
 json 'explain --json' 'd["operation"] == "eoi" and d["parameter"] == "auto" and
 d["inputs"]["features"]["kernel-pv"] is True and
 d["inputs"]["features"]["x2apic-on"] is False' "$ctl" explain eoi --json

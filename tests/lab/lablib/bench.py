@@ -10,7 +10,7 @@ import shutil
 import time
 
 from . import benchdata, benchshow, images, suite
-from .benchdata import Point, suite_point
+from .benchdata import Point, haltpoll_point, suite_point
 from .check import visit_guests
 from .counts import entries_agree
 from .guests import spec
@@ -34,21 +34,24 @@ COUNTS = {
     "messaging": (40, 10),
     "fio": (300, 100),
     "ping": (2000, 600),
-    "ping-paced": (100, 100),
+    "ping-paced": (80, 80),
     "idle": (10, 10),
-    "cyclictest": (100, 100),
+    "cyclictest": (80, 80),
 }
 QUICK = 3       # times less
 SLEEPING = ("ping-paced", "idle", "cyclictest")
 # Round trips of ping-pong beside a busy neighbour; its exits could not be told apart.
-CROWDED = 3000
+CROWDED = 1500
 
 
 class Boot:
-    """One boot of a guest, and the points that can be measured in it without another one."""
+    """One boot of a guest, and the points that can be measured in it without another one.
 
-    def __init__(self, name, extra, points):
-        self.name, self.extra, self.points = name, extra, points
+    each: whether every repeat has a boot of its own, so that what differs from boot to boot
+    shows in the spread."""
+
+    def __init__(self, name, extra, points, each=True):
+        self.name, self.extra, self.points, self.each = name, extra, points, each
 
 
 def boots(host, kernel, options):
@@ -64,10 +67,27 @@ def boots(host, kernel, options):
         result.append(Boot("default", "", running))
     if haltpoll:
         result.append(Boot("haltpoll", "cpuidle_haltpoll.force=1", [
-            Point("haltpoll", "guest_halt_poll_ns", ns) for ns in options.haltpoll_ns]))
+            haltpoll_point(ns) for ns in options.haltpoll_ns]))
     if "idle-poll" in options.variants:
-        result.append(Boot("idle-poll", "idle=poll", [Point("idle-poll")]))
+        result.append(Boot("idle-poll", "idle=poll", [Point("idle-poll")], each=False))
     return result
+
+
+def guests(host, kernel, options):
+    """The guests to boot one after the other: specifications, with what each has to measure."""
+    planned = []
+    every = range(options.repeats)
+    all_boots = boots(host, kernel, options)
+    for repeat in every:
+        planned += [(boot, (repeat,)) for boot in all_boots if boot.each]
+    planned += [(boot, tuple(every)) for boot in all_boots if not boot.each]
+    for boot, repeats in planned:
+        its = spec(host, kernel, "default", extra=boot.extra, host_cpus=HOST_CPUS[host])
+        its["name"] = f"{host}-{kernel}-{boot.name}" + (f"-{repeats[0] + 1}" if boot.each else "")
+        its["bench"] = {"points": boot.points, "repeats": repeats,
+                        # A neighbour stays until the guest ends: in the last boot.
+                        "crowd": repeats[-1] == every[-1]}
+        yield its
 
 
 class Report:
@@ -121,7 +141,8 @@ class Bench:
         self.report, self.repeats = report, options.repeats
         self.workloads = options.workloads
         # What is only there for the curve is not measured where nothing but time passes.
-        self.whole = (None, 100, options.headline, options.haltpoll_ns[0])
+        self.whole = (Point("default"), Point("idle-poll"), suite_point(100),
+                      suite_point(options.headline), haltpoll_point(options.haltpoll_ns[0]))
         self.crowded = (Point("default"), suite_point(options.headline))
         self.divide = QUICK if options.quick else 1
 
@@ -129,22 +150,22 @@ class Bench:
         return max(1, COUNTS[workload][host == "xen"] // self.divide)
 
     def missing(self, its_spec, point):
-        """(repeat, workload) of a point that are still to be measured."""
-        for repeat in range(self.repeats):
-            for workload in self.workloads:
-                if workload in SLEEPING and point.value not in self.whole:
-                    continue
-                if workload == benchdata.CROWDED and point not in self.crowded:
-                    continue
-                wanted = benchdata.run_key(its_spec["host"], its_spec["kernel_name"], point,
-                                           workload, repeat)
-                if wanted not in self.report.have:
-                    yield repeat, workload
+        """(repeat, workload) of a point that this guest still has to measure."""
+        plan = its_spec["bench"]
+        wanted = [(repeat, workload) for repeat in plan["repeats"] for workload in self.workloads
+                  if workload != benchdata.CROWDED
+                  and (workload not in SLEEPING or point in self.whole)]
+        if benchdata.CROWDED in self.workloads and plan["crowd"] and point in self.crowded:
+            wanted += [(repeat, benchdata.CROWDED) for repeat in range(self.repeats)]
+        for repeat, workload in wanted:
+            if benchdata.run_key(its_spec["host"], its_spec["kernel_name"], point, workload,
+                                 repeat) not in self.report.have:
+                yield repeat, workload
 
     def visit(self, host, its_spec):
         """Measure all that a guest is booted for; where it dies or fails, it is booted again."""
         for attempt in range(1, GUEST_TRIES + 1):
-            if not any(any(self.missing(its_spec, p)) for p in its_spec["boot"].points):
+            if not any(any(self.missing(its_spec, p)) for p in its_spec["bench"]["points"]):
                 return
             try:
                 host.start(bootable(its_spec))
@@ -160,10 +181,10 @@ class Bench:
                     host.stop()
 
     def measure(self, host, its_spec):
-        points = its_spec["boot"].points
+        points = its_spec["bench"]["points"]
         for workload in COUNTS:     # so that no variant pays for reading from the disk
             host.run(f". /suite/lab/bench.sh {workload} 1", RUN_TIMEOUT, patience=PATIENCE)
-        for repeat in range(self.repeats):
+        for repeat in its_spec["bench"]["repeats"]:
             # Interleaved, and each time in another order.
             turn = repeat % len(points)
             for point in points[turn:] + points[:turn]:
@@ -217,7 +238,7 @@ class Bench:
                                f"{found['counts']['entries']} entries")
                 run = benchdata.make_run(its_spec["host"], its_spec["kernel_name"], point,
                                          workload, repeat, count, its_spec["smp"], found)
-            except (Failure, benchdata.Bad) as e:
+            except Failure as e:
                 say(f"{where}: refused: {e}")
                 self.report.problem(where, str(e), attempt == RUN_TRIES)
                 continue
@@ -228,7 +249,7 @@ class Bench:
 
 
 def bootable(its_spec):
-    return {k: v for k, v in its_spec.items() if k != "boot"}
+    return {k: v for k, v in its_spec.items() if k != "bench"}
 
 
 SUITE = "/sys/module/hybrid"
@@ -247,7 +268,8 @@ def switch(host, point):
         driver = "haltpoll"
     else:
         command, driver = f"[ ! -e {SUITE} ] || rmmod hybrid", "none"
-    done = host.run(f"{command} && read -r d <{DRIVER} && echo now $d", RUN_TIMEOUT,
+    # What loading and unloading leave to be done later is not the workload's.
+    done = host.run(f"{command} && read -r d <{DRIVER} && sleep 1 && echo now $d", RUN_TIMEOUT,
                     patience=PATIENCE)
     if f"now {driver}" not in done["out"].splitlines():
         raise Failure(f"{point.label()}: not switched to: {done['out']}")
@@ -271,14 +293,8 @@ def bench(hosts, kernels, options):
         logs = f"{DIRECTORY}/{name}"
         os.makedirs(logs, exist_ok=True)
         for kernel in kernels:
-            guests = []
-            for boot in boots(name, kernel, options):
-                its = spec(name, kernel, "default", extra=boot.extra,
-                           host_cpus=HOST_CPUS[name])
-                its["name"] = f"{name}-{kernel}-{boot.name}"
-                its["boot"] = boot
-                guests.append(its)
-            visit_guests(name, guests, payload, logs, todo.visit, report, HOST_TRIES)
+            visit_guests(name, list(guests(name, kernel, options)), payload, logs, todo.visit,
+                         report, HOST_TRIES)
     return report
 
 
@@ -303,13 +319,14 @@ def show(data, options):
     return 1 if totals[1] or not totals[0] else 0
 
 
-def readme(rows, options):
+def readme(data, options):
     """Put the table and the plot into the README."""
     where = (options.host or ["kvm"])[0], (options.kernel or ["6.12"])[0]
     path = f"{suite.TOP}/README.md"
     with open(path, encoding="utf-8") as f:
         text = f.read()
-    text = benchshow.put_between(text, "bench", benchshow.markdown(rows, where, options.headline))
+    text = benchshow.put_between(text, "bench", benchshow.markdown(
+        data["results"], where, options.headline, data["machine"]))
     with open(path, "w", encoding="utf-8") as f:
         f.write(text)
     shutil.copy(f"{DIRECTORY}/exits-{'-'.join(where)}.svg", f"{suite.TOP}/Documentation/bench.svg")
@@ -351,5 +368,5 @@ def main(argv):
     rc = show(report.data, options)
     report.save()
     if options.readme:
-        readme(report.data["results"], options)
+        readme(report.data, options)
     return rc

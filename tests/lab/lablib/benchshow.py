@@ -22,7 +22,8 @@ def table_lines(rows):
     for where in results.places():
         yield f"== {' '.join(where)}: exits counted by the host, medians"
         yield (f"{'workload':<11}{'variant':<19}{'exits/op':>10}{'+-%':>5}{'HLT/op':>9}"
-               f"{'IPI/op':>9}{'polled us':>11}{'us/op':>10}{'exits':>7}  exits by reason; latency")
+               f"{'IPI/op':>9}{'polled us':>11}{'us/op':>10}{'exits':>7}"
+               "  exits by reason; latency; why it does not poll")
         for workload in results.workloads(where):
             base = results.get(where, Point("default"), workload)
             for point in results.points(where):
@@ -37,8 +38,8 @@ def table_line(row, base):
     notes = [" ".join(f"{reason} {n / row['operations']:.2f}" for reason, n in most)]
     if row["cyclictest"]:
         notes.append("latency {avg_us:.0f} us, at most {max_us:.0f}".format(**row["cyclictest"]))
-    if row["suite"] and "overcommit" in row["suite"]["reason"]:
-        notes.append("stood down")
+    notes += [reason for reason in (row["suite"] or {"reason": ()})["reason"]
+              if reason != "saves-exits"]
     return (f"{row['workload']:<11}{point_of(row).label():<19}{each(row, 'exits_total'):>10.2f}"
             f"{spread_percent(row):>5.0f}{each(row, 'hlt'):>9.2f}{each(row, 'wake_ipis'):>9.2f}"
             f"{each(row, 'polled_ns') / 1e3:>11.1f}{each(row, 'elapsed_ns') / 1e3:>10.1f}"
@@ -53,7 +54,7 @@ def model_lines(rows, headline):
     for where in results.places():
         for workload in results.workloads(where):
             base = results.get(where, Point("default"), workload)
-            for point in (suite_point(100), suite_point(headline)):
+            for point in dict.fromkeys((suite_point(100), suite_point(headline))):
                 row = results.get(where, point, workload)
                 if base and row:
                     saved = [round((b - r) / row["operations"])
@@ -62,11 +63,14 @@ def model_lines(rows, headline):
                            f"{saved[0]:>12,}{saved[1]:>12,}{saved[2]:>14,}")
 
 
-def markdown(rows, where, headline):
+def markdown(rows, where, headline, machine):
     """The README's table: exits per operation, time polled, for one host and kernel."""
     results = Results(rows)
     points = shown_points(results, where, headline)
-    lines = ["| exits per operation (polled) | " + " | ".join(p.label() for p in points) + " |",
+    repeats = min(r["repeats"] for r in rows if (r["host"], r["kernel"]) == where)
+    lines = [f"Guest kernel {where[1]} on {where[0].capitalize().replace('Kvm', 'KVM')}, "
+             f"medians of {repeats}, on a machine with {machine.split(' (')[0]}:", "",
+             "| exits per operation (polled) | " + " | ".join(p.label() for p in points) + " |",
              "|---|" + "---:|" * len(points)]
     for workload in results.workloads(where):
         cells = []
@@ -130,9 +134,10 @@ def curve_script(rows, where):
     for n, workload in enumerate(workloads):
         series = []
         for variant in ("suite", "haltpoll"):
-            points = [Point("default")] * (variant == "suite") + results.points(where, variant)
+            points = [Point("default")] * (variant == "suite")
+            points += sorted(results.points(where, variant), key=lambda p: p.value)
             found = [r for r in (results.get(where, p, workload) for p in points) if r]
-            if len(found) < 2:
+            if not found:
                 continue
             lines.append(f"$d{n}_{variant} << EOD")
             for row in found:
@@ -152,6 +157,7 @@ def curve_script(rows, where):
         f"title 'Exits against time polled, {' '.join(where)}'",
         "set xlabel 'us polled per operation (log scale from 1)'",
         "set ylabel 'exits per operation'", "set yrange [0:*]", "set grid",
+        "set offsets 0, graph 0.05, graph 0.1, 0",
         "set nonlinear x via log10(1+x) inverse 10**x-1",
         "set xtics (0, 1, 10, 100, '1 000' 1000, '10 000' 10000)",
         "set key above", *plots, "unset multiplot"]) + "\n"

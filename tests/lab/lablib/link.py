@@ -18,6 +18,8 @@ import gzip
 import socket
 import time
 
+from .counts import LostRecords
+
 
 class GuestDied(Exception):
     """The guest went away, or did not answer in time."""
@@ -109,7 +111,11 @@ class GuestLink:
         started = time.monotonic()
         self._send(b"\n", what)
         byte = self._byte(started + timeout, what)
-        counts = counter.stop() if counter else None
+        counts = uncounted = None
+        try:
+            counts = counter.stop() if counter else None
+        except LostRecords as e:
+            uncounted = e       # the guest goes on: only this command is spoilt
         seconds = time.monotonic() - started
         if byte != b"E":
             raise GuestDied(f"while {what}: expected the end mark, got {byte!r}")
@@ -121,5 +127,7 @@ class GuestLink:
         body = self._line(end, what)
         if len(body) != int(head[3]):
             raise GuestDied(f"while {what}: {len(body)} bytes of result, {head[3]} announced")
+        if uncounted:
+            raise uncounted
         out = gzip.decompress(base64.b64decode(body)).decode("utf-8", "replace")
         return {"rc": int(head[2]), "out": out, "seconds": round(seconds, 2), "counts": counts}

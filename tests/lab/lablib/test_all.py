@@ -252,6 +252,26 @@ class Link(unittest.TestCase):
         with self.assertRaises(GuestDied):
             link.run("true", 5)
 
+    def test_lost_counts_spoil_only_their_command(self):
+        def answer(f):
+            for _ in range(2):
+                number = f.readline().split()[0]
+                f.write(b"P %s\n" % number)
+                f.readline()
+                f.write(b"E")
+                f.readline()
+                body = base64.b64encode(gzip.compress(b"hi\n"))
+                f.write(b"D %s 0 %d\n%s\n" % (number, len(body), body))
+
+        class Loses(Counter):
+            def stop(self):
+                raise counts.LostRecords("one")
+
+        link = self.talk(answer)
+        with self.assertRaises(counts.LostRecords):
+            link.run("true", 5, Loses())
+        self.assertEqual(link.run("true", 5, Counter())["counts"], {"total": 7})
+
     def test_long_commands_are_refused(self):
         link = self.talk(lambda f: f.readline())
         with self.assertRaises(ValueError):
