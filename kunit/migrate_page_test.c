@@ -130,7 +130,7 @@ static void encodes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, p.tsc_khz, 4);
 	KUNIT_EXPECT_EQ(test, p.subscribers, 5);
 	KUNIT_EXPECT_EQ(test, p.nr_features, (u32)MIGRATE_NOTIFY_F_NR);
-	KUNIT_EXPECT_EQ(test, p.reserved[3], 0);
+	KUNIT_EXPECT_EQ(test, p.reserved[2], 0);
 	f.tsc_khz = 6;
 	mn_page_encode(&p, &m, &f, &s);
 	KUNIT_EXPECT_EQ(test, p.tsc_khz, 6);
