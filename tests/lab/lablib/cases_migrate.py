@@ -87,6 +87,29 @@ def case_mn_unload(guest):
         ok(guest.run("test ! -e /dev/migrate-notify && rmmod hybrid"), f"after {bad}")
 
 
+def case_mn_chain(guest):
+    """A kernel subscriber prepares last, is always told in pairs, and holds the module."""
+    load_driver(guest)
+    ok(guest.run("insmod /suite/migrate_chain.ko && dmesg -C"), "insmod migrate_chain.ko")
+
+    def told():
+        return re.findall(r"migrate_chain: (.*)", ok(guest.run("dmesg"), "dmesg"))
+
+    need(guest.run("rmmod migrate_notify")["rc"] != 0, "unloaded under its user")
+    ok(guest.run("mncheck hold >/tmp/held & echo $! >/tmp/pid\n"
+                 "until grep -q holding /tmp/held; do sleep .1; done\n"
+                 "mncheck prepare 5 60000"), "prepare")
+    need(not told(), f"before the programs: {told()}")
+    ok(guest.run("kill $(cat /tmp/pid); sleep .3"), "kill")
+    need(told() == ["prepare 5 status 0"], f"{told()}")
+    mncheck(guest, "complete 5 3")
+    mncheck(guest, "complete 6 1")
+    need(told()[1:] == ["complete 5 status 3", "prepare 6 status 0", "complete 6 status 1"],
+         f"{told()}")
+    ok(guest.run("rmmod migrate_chain"), "rmmod")
+    unload_driver(guest)
+
+
 def case_mn_hotplug(guest):
     """A CPU goes and comes: the features stay, and nothing is told of what did not change."""
     load_driver(guest)
@@ -113,15 +136,16 @@ def compare(guest, when):
     return page
 
 
-def wait_for(guest, pattern, seconds=10):
-    """The events so far, once the pattern is among them."""
+def wait_for(guest, pattern, seconds=10, times=1):
+    """The events so far, once so many of them match."""
     end = time.monotonic() + seconds
     while True:
         text = ok(guest.run(f"cat {EVENTS}"), "events")
-        if re.search(pattern, text):
+        found = len(re.findall(f"(?m)^{pattern}", text))
+        if found >= times:
             return text
         if time.monotonic() > end:
-            raise Wrong(f"no {pattern!r} within {seconds} s:\n{text}")
+            raise Wrong(f"{found} {pattern!r} of {times} within {seconds} s:\n{text[-2000:]}")
 
 
 def parse_events(text):
@@ -170,7 +194,8 @@ def case_mn_move(guest):
     need(str(source) in before["active"], f"source {source} not found: {before['active']}")
     cpuinfo = ok(guest.run("grep -m1 flags /proc/cpuinfo"), "cpuinfo")
 
-    watch(guest, 2)
+    back = guest.host != "kvm"  # which refuses a poorer CPU's destination
+    watch(guest, 1 + back)
     # Announced, and then found by vmclock and told by the orchestrator: one COMPLETE.
     need("ok" in mncheck(guest, "prepare 42 5000"), "prepare")
     wait_for(guest, "ready .*op=42")
@@ -192,7 +217,7 @@ def case_mn_move(guest):
                f"{' '.join(sorted(after['no_xcr0'])) or 'none'}, source {done['source']}, "
                f"downtime {downtime} ms, told after {done['ago_us']} us")
 
-    if guest.host == "kvm":     # which refuses a poorer CPU's destination
+    if not back:
         paired(events)
         unload_driver(guest)
         return
@@ -204,7 +229,7 @@ def case_mn_move(guest):
     late = (asked - resumed) * 1000 - int(mncheck(guest, "age"))
     need(late < 500, f"an idle guest was told {late:.0f} ms after it resumed")
     guest.note(f"idle guest told about {max(late, 0):.0f} ms after it resumed")
-    events = parse_events(wait_for(guest, "(?s)complete .*complete "))
+    events = parse_events(wait_for(guest, "complete ", times=2))
     last = events[-2:]
     need(last[0]["type"] == "prepare" and last[0]["flags"] & 1 and last[1]["type"] == "complete"
          and last[1]["source"] == source and last[1]["status"] == status_, f"{last}")
@@ -224,7 +249,7 @@ def case_mn_moves(guest):
     watch(guest, count)
     for i in range(count):
         guest.move(here if i % 2 else there)
-    text = wait_for(guest, "(?s)" + "complete .*" * count, 30)
+    text = wait_for(guest, "complete ", 30, count)
     events = parse_events(text)
     need(paired(events) == count, f"{paired(events)} operations of {count} migrations")
     for i, e in enumerate(e for e in events if e["type"] == "complete"):
@@ -238,9 +263,9 @@ XEN_NODES = "/local/domain/$(xl domid g)/control/migrate-notify"
 
 
 def xen_request(guest, text):
-    guest.on_host(f"for n in request ack; do xenstore-exists {XEN_NODES}-$n || {{"
-                  f"xenstore-write {XEN_NODES}-$n ''; "
-                  f"xenstore-chmod {XEN_NODES}-$n n0 b$(xl domid g); }}; done; "
+    guest.on_host(f"for n in request ack; do if ! xenstore-exists {XEN_NODES}-$n; then "
+                  f"xenstore-write {XEN_NODES}-$n '' && "
+                  f"xenstore-chmod {XEN_NODES}-$n n0 b$(xl domid g); fi || exit; done; "
                   f"xenstore-write {XEN_NODES}-request '{text}'")
 
 
@@ -282,14 +307,14 @@ def case_mn_xen(guest):
     xen_answer(guest, "complete 43 2")
     # And one that nobody announced.
     guest.on_host("timeout 300 xl save -c g /run/g.save; rm -f /run/g.save")
-    events = parse_events(wait_for(guest, "(?s)" + "complete .*" * 3, 30))
+    events = parse_events(wait_for(guest, "complete ", 30, 3))
     need(events[-2]["flags"] & 1 and events[-1]["status"] == 2, f"{events[-2:]}")
     need(paired(events) == 3, f"{events}")
     guest.note("save and restore, announced: success; two checkpoints: cancelled")
     unload_driver(guest)
 
 
-DEVICE = [case_mn_device, case_mn_unload, case_mn_hotplug, case_mn_cli]
+DEVICE = [case_mn_device, case_mn_unload, case_mn_chain, case_mn_hotplug, case_mn_cli]
 
 
 def movable(host, kernel, name, cases, row=None):
@@ -307,7 +332,8 @@ def groups(host, kernels):
     if hardware() or host != "bare" and not stock:  # the CPU models of ROWS are QEMU's own
         return []
     if host == "kvm":
-        return [[movable(host, k, "nehalem", [case_mn_move, case_clean], KVM_ROW) for k in stock]]
+        # Not on one boot: under emulation the next guest was seen to hang after a migration.
+        return [[movable(host, k, "nehalem", [case_mn_move, case_clean], KVM_ROW)] for k in stock]
     if host == "xen":       # minutes each under emulation: the newest kernel stands for both
         one = movable(host, stock[-1], "save", [case_mn_xen, case_clean])
         one["mem"] = 300    # all of it goes into a file in dom0's memory
