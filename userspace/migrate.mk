@@ -91,9 +91,14 @@ mn-examples: $(MN_CXX_BINS)
 
 # Tests
 MN_STANDIN := $(BUILD)/mn-standin.so
-$(MN_STANDIN): tests/mn/standin.c
+MN_PURE := $(patsubst %,../drivers/migrate-notify/%.c,phase page featdiff)
+$(MN_STANDIN): tests/mn/standin.c $(BUILD)/mn-core.so
 	@mkdir -p $(@D)
 	$(CC) $(MN_CPPFLAGS) $(MN_CFLAGS) -shared -fPIC -o $@ $<
+$(BUILD)/mn-core.so: tests/mn/standin_core.c $(MN_PURE) $(wildcard ../include/migrate-notify/*.h)
+	@mkdir -p $(@D)
+	$(CC) -Ikernel -I../include -I../include/uapi -std=gnu11 -Wall -Werror $(CFLAGS) \
+		-fvisibility=hidden -shared -fPIC -o $@ $(filter %.c,$^)
 $(BUILD)/san/tests/mn/%_test: $(BUILD)/san/tests/mn/%_test.o $(call mn_lib_objs,san) \
 		$(call mn_proto_objs,san) $(call mn_objs,san/host,port xen xs)
 	$(CC) $(MN_CFLAGS) $(SAN) $(LDFLAGS) -o $@ $^ $(LIBS_TEST) -pthread

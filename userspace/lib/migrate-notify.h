@@ -149,8 +149,9 @@ int mn_wait(struct mn_ctx *ctx, int timeout_ms);
  * mn_ack() - ready for the migration
  * @op_id: of the PREPARE event
  *
- * Return: 0, also if done already. -ESTALE: too late, or no such operation; -EPERM: without
- * MN_OPEN_DELAY nobody waits for us; -ENODEV, -ECHILD.
+ * Return: 0, also if done already while others are waited for. -ESTALE: too late, or all is ready
+ * already, or no such operation: nobody waits; -EPERM: opened without MN_OPEN_DELAY; -ENODEV,
+ * -ECHILD.
  */
 int mn_ack(struct mn_ctx *ctx, uint64_t op_id);
 

@@ -157,7 +157,7 @@ static void whole_cycle(void **state)
 	assert_int_equal(inject(MIGRATE_NOTIFY_INJECT_PREPARE, 78, 0, 0), -EBUSY);
 	assert_int_equal(inject(MIGRATE_NOTIFY_INJECT_PREPARE, 77, 0, 0), -EALREADY);
 	assert_int_equal(mn_ack(delays, 77), 0);
-	assert_int_equal(mn_ack(delays, 77), 0);		/* once more */
+	assert_int_equal(mn_ack(delays, 77), -ESTALE);		/* all is ready already */
 	assert_int_equal(mn_page(ctx, &page), 0);
 	assert_int_equal(page.phase, MIGRATE_NOTIFY_READY);
 	assert_int_equal(inject(MIGRATE_NOTIFY_INJECT_COMPLETE, 77, MIGRATE_NOTIFY_SUCCESS, 0), 0);
