@@ -104,8 +104,12 @@ EXPORT_SYMBOL_GPL(migrate_notify_unregister);
 
 /* -- publishing ------------------------------------------------------------------------ */
 
-/* Readers may run at any moment: they see an even @seq twice only around a whole state. */
-static void write_page(void)
+/*
+ * Readers may run at any moment: they see an even @seq twice only around a whole state. Under
+ * the ring's lock, so that nobody reads an event of which the page does not know, nor waits
+ * for a writer that was preempted half-way.
+ */
+static void write_page_locked(void)
 {
 	const size_t from = offsetof(struct migrate_notify_page, feature_generation);
 	static struct migrate_notify_page next;
@@ -122,6 +126,13 @@ static void write_page(void)
 	WRITE_ONCE(page->seq, seq + 2);
 	/* Who sees this number by one acquire load sees what it stands for. */
 	smp_store_release(&page->generation, ring->newest);
+}
+
+static void write_page(void)
+{
+	spin_lock(&ring_lock);
+	write_page_locked();
+	spin_unlock(&ring_lock);
 }
 
 /* Measures; true if what is usable has changed. */
@@ -189,7 +200,7 @@ static void arm_tick(void)
 				 next > now ? nsecs_to_jiffies(next - now) + 1 : 0);
 }
 
-/* Everything that a step of the machine entails. */
+/* Everything that a step of the machine entails; writes the page also if nothing happened. */
 static void publish(struct mn_events *out)
 {
 	u64 added[MN_WORDS], removed[MN_WORDS];
@@ -214,8 +225,8 @@ static void publish(struct mn_events *out)
 	spin_lock(&ring_lock);
 	for (i = 0; i < out->n; i++)
 		mn_ring_push(ring, &out->e[i]);
+	write_page_locked();
 	spin_unlock(&ring_lock);
-	write_page();
 	if (!out->n)
 		return;
 	wake_up_interruptible_poll(&readers, EPOLLIN | EPOLLRDNORM);

@@ -20,7 +20,7 @@ struct poll_table_struct;
  * @can: MIGRATE_NOTIFY_CAN_PREPARE ...
  * @start: begins; -ENODEV: not on this machine. NULL: nothing to begin
  * @stop: undoes @start; no callback of this source runs any more. NULL: nothing to undo
- * @check: looks, on each CPU that is not idle, ten times a second: true if the machine was moved
+ * @check: looks, on each CPU that is not idle, many times a second: true if the machine was moved
  *	since it looked last. In a timer, so it must not sleep. NULL: the source calls by itself
  * @rebase: forgets, on this CPU with interrupts off, what was before. NULL: nothing to forget
  * @moved_status: what a true @check means, enum migrate_notify_status

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Looks for migrations that nobody tells of. A deferrable timer on every CPU: one that runs
- * anything looks ten times a second, and one that idles is not woken for it. Where all
- * idle, nobody has missed anything when they wake.
+ * anything looks twenty times a second, and one that idles is not woken for it. Where all
+ * idle, the network card often tells: over a migration a virtio one is asked to announce
+ * its address to its new neighbours.
  */
 #include <linux/cpuhotplug.h>
 #include <linux/jiffies.h>
+#include <linux/netdevice.h>
+#include <linux/notifier.h>
 #include <linux/percpu.h>
 #include <linux/timer.h>
 
 #include "internal.h"
 
-#define LOOK_PER_S	10
+#define LOOK_PER_S	20
 
 static DEFINE_PER_CPU(struct timer_list, look_timer);
 static int hotplug_state;
@@ -38,18 +41,34 @@ static int cpu_goes(unsigned int cpu)
 	return 0;
 }
 
+static int announced(struct notifier_block *nb, unsigned long event, void *info)
+{
+	if (event == NETDEV_NOTIFY_PEERS)
+		mn_core_look();
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block netdev_nb = { .notifier_call = announced };
+
 int mn_watch_start(void)
 {
 	unsigned int cpu;
+	int err;
 
 	for_each_possible_cpu(cpu)
 		timer_setup(per_cpu_ptr(&look_timer, cpu), look, TIMER_DEFERRABLE | TIMER_PINNED);
 	hotplug_state = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "migrate_notify:online",
 					  cpu_comes, cpu_goes);
-	return hotplug_state < 0 ? hotplug_state : 0;
+	if (hotplug_state < 0)
+		return hotplug_state;
+	err = register_netdevice_notifier(&netdev_nb);
+	if (err)
+		cpuhp_remove_state(hotplug_state);
+	return err;
 }
 
 void mn_watch_stop(void)
 {
+	unregister_netdevice_notifier(&netdev_nb);
 	cpuhp_remove_state(hotplug_state);
 }

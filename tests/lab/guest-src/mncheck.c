@@ -4,6 +4,7 @@
  *
  *   page            the page, a line per field
  *   truth           what this program finds itself: CPUID, XCR0, and which instructions run
+ *   age             milliseconds since the last COMPLETE
  *   watch FILE [N]  every event as a line of FILE; ends after N COMPLETEs
  *   prepare OP [MS] tells of a migration, as an orchestrator's agent would
  *   complete OP STATUS
@@ -575,6 +576,9 @@ int main(int argc, char **argv)
 
 	if (!strcmp(what, "page"))
 		show_page();
+	else if (!strcmp(what, "age"))
+		printf("%" PRIu64 "\n", (now_ns() - (uint64_t)read_page(map_page(
+			open_device(O_RDONLY))).complete_ns) / 1000000);
 	else if (!strcmp(what, "truth"))
 		show_truth();
 	else if (!strcmp(what, "watch") && argc > 2)

@@ -82,17 +82,18 @@ def files(kernel):
     result = {"hybrid.ko": f"{tree}/hybrid.ko",
               "migrate_notify.ko": f"{tree}/migrate_notify.ko",
               "hybrid-kunit.ko": f"{tree}/kunit/hybrid-kunit.ko",
+              "migrate_chain.ko": f"{tree}/kunit/migrate_chain.ko",
               "lab/ktap.py": f"{TOP}/tests/kernel/ktap.py",
               "migrate_notify.py": f"{TOP}/userspace/python/migrate_notify.py",
               **{f"bin/{program}": f"{TOP}/build/userspace/{program}" for program in
                  ("hybridctl", "migrate-notify", "migrate-notify-worker")}}
-    variables = []
+    symbols = ["/mnt/Module.symvers"]
     if not is_debug(kernel):        # a stock kernel has no KUnit of its own
         core = images.kunit_core(kernel)
         shutil.copy(f"{core}/Module.symvers", f"{tree}/kunit-core.symvers")
-        variables = ["KBUILD_EXTRA_SYMBOLS=/mnt/kunit-core.symvers"]
+        symbols.append("/mnt/kunit-core.symvers")
         result["kunit.ko"] = f"{core}/kunit.ko"
-    make_modules(kernel, tree, "/kunit", *variables)
+    make_modules(kernel, tree, "/kunit", f"KBUILD_EXTRA_SYMBOLS={' '.join(symbols)}")
     for path in glob.glob(f"{images.LAB}/guest-src/*.c"):
         name = os.path.basename(path).removesuffix(".c")
         os.makedirs(f"{BUILD}/guest-bin", exist_ok=True)
