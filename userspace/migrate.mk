@@ -144,6 +144,12 @@ mn-install: mn-all
 		host/migrate-notify-host.8
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man3 lib/migrate-notify.3
 	install -D -m 644 -t $(DESTDIR)$(PYTHONDIR) python/migrate_notify.py
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/udev/rules.d units/60-migrate-notify.rules
+	install -D -m 644 units/migrate-notify.sysusers \
+		$(DESTDIR)$(PREFIX)/lib/sysusers.d/migrate-notify.conf
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@PREFIX@|$(PREFIX)|' units/migrate-notify-agent.service.in \
+		>$(DESTDIR)$(PREFIX)/lib/systemd/system/migrate-notify-agent.service
 
 .PHONY: mn-all mn-examples mn-check-deps mn-install
 

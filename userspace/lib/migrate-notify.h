@@ -141,7 +141,7 @@ int mn_next(struct mn_ctx *ctx, struct migrate_notify_event *ev);
  * @timeout_ms: at most so long; -1: for ever
  *
  * Return: 1: mn_next() has something (unless another thread takes it); 0: not in time, or
- * without the driver; -EINTR: a signal came; -ECHILD.
+ * without the driver; -EINTR: a signal came; -ECHILD; -EIO: the device is gone.
  */
 int mn_wait(struct mn_ctx *ctx, int timeout_ms);
 
@@ -273,7 +273,8 @@ void mn_dispatch_free(struct mn_dispatch *d);
  * @timeout_ms: how long to wait for calls in progress; -1: for ever
  *
  * When it returns 0, no thread calls through another variant any more: so after a PREPARE,
- * ack then. Do not call it between mn_enter() and mn_exit().
+ * ack then. Do not call it between mn_enter() and mn_exit(). Updates of the same table wait for
+ * each other, however long @timeout_ms is.
  *
  * Return: 0. -ETIMEDOUT: the variant is bound for new calls, but a call through another is
  * still in progress; call it again.
