@@ -143,8 +143,8 @@ int mn_next(struct mn_ctx *ctx, struct migrate_notify_event *ev)
 
 	if (ret)
 		return ret == -ENODEV ? 0 : ret;
-	do
-		n = read(ctx->fd, &buf, sizeof(buf));
+	do	/* not sizeof(buf), which is rounded up to room for two */
+		n = read(ctx->fd, buf.bytes, sizeof(buf.bytes));
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EAGAIN ? 0 : errno == EINVAL ? -EPROTO : -errno;
