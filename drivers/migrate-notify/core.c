@@ -235,7 +235,8 @@ static void publish(struct mn_events *out)
 		answer(&out->e[i], began_by[i]);
 	arm_tick();
 	if (complete && !(complete->flags & MIGRATE_NOTIFY_EVENT_SIMULATED) &&
-	    complete->status != MIGRATE_NOTIFY_CANCELLED)
+	    (complete->status == MIGRATE_NOTIFY_SUCCESS ||
+	     complete->status == MIGRATE_NOTIFY_UNKNOWN))
 		queue_work(system_long_wq, &hybrid_work);
 }
 

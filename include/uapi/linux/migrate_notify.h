@@ -11,9 +11,10 @@
  *            O_NONBLOCK. -EINVAL: no room for one event.
  *   poll()   POLLIN while there is an event to read.
  *   write()  the ack of one operation: its op_id (8 bytes), or struct migrate_notify_ack.
- *            -EPERM: not a subscriber that delays; -ESTALE: that operation is not being
- *            prepared, or not any more (too late); -EINVAL: another length, unknown flags.
- *            Once more for the same operation: no error, no effect.
+ *            -EBADF: open for reading only; -EPERM: not a subscriber that delays; -ESTALE:
+ *            that operation is not being prepared, or not any more (too late); -EINVAL:
+ *            another length, unknown flags. Once more for the same operation: no error, no
+ *            effect.
  *   close()  of the last copy of the descriptor: counts as an ack, as does the death of the
  *            process. A fork()ed copy is the same subscriber.
  *

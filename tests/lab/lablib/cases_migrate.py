@@ -194,7 +194,8 @@ def case_mn_move(guest):
     need(str(source) in before["active"], f"source {source} not found: {before['active']}")
     cpuinfo = ok(guest.run("grep -m1 flags /proc/cpuinfo"), "cpuinfo")
 
-    watch(guest, 2)
+    back = guest.host != "kvm"  # which refuses a poorer CPU's destination
+    watch(guest, 1 + back)
     # Announced, and then found by vmclock and told by the orchestrator: one COMPLETE.
     need("ok" in mncheck(guest, "prepare 42 5000"), "prepare")
     wait_for(guest, "ready .*op=42")
@@ -216,7 +217,7 @@ def case_mn_move(guest):
                f"{' '.join(sorted(after['no_xcr0'])) or 'none'}, source {done['source']}, "
                f"downtime {downtime} ms, told after {done['ago_us']} us")
 
-    if guest.host == "kvm":     # which refuses a poorer CPU's destination
+    if not back:
         paired(events)
         unload_driver(guest)
         return
@@ -331,7 +332,8 @@ def groups(host, kernels):
     if hardware() or host != "bare" and not stock:  # the CPU models of ROWS are QEMU's own
         return []
     if host == "kvm":
-        return [[movable(host, k, "nehalem", [case_mn_move, case_clean], KVM_ROW) for k in stock]]
+        # Not on one boot: under emulation the next guest was seen to hang after a migration.
+        return [[movable(host, k, "nehalem", [case_mn_move, case_clean], KVM_ROW)] for k in stock]
     if host == "xen":       # minutes each under emulation: the newest kernel stands for both
         one = movable(host, stock[-1], "save", [case_mn_xen, case_clean])
         one["mem"] = 300    # all of it goes into a file in dom0's memory
