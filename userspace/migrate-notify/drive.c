@@ -291,8 +291,9 @@ static int wait_for(const struct cli *c, struct mn_ctx *ctx, pid_t pid, int sign
 	int status, ret;
 
 	for (;;) {
-		if (waitpid(pid, &status, WNOHANG) == pid)
-			return status;
+		ret = waitpid(pid, &status, WNOHANG);
+		if (ret)
+			return ret == pid ? status : -errno;
 		if (poll(p, 2, -1) < 0 && errno != EINTR)
 			return -errno;
 		if (p[0].revents && read(signals, &info, sizeof(info)) == sizeof(info) &&
@@ -300,8 +301,11 @@ static int wait_for(const struct cli *c, struct mn_ctx *ctx, pid_t pid, int sign
 			kill(pid, info.ssi_signo);
 		if (p[1].revents) {
 			ret = hold(c, ctx, c->rest[0]);
-			if (ret)
-				return ret;
+			/* The command runs all the same, and its exit code is wanted. */
+			if (ret) {
+				cli_fail(c, ret, "events (migrations wait all the same)");
+				p[1].fd = -1;
+			}
 		}
 	}
 }
