@@ -47,7 +47,7 @@ endef
 
 # The library: the header exports, the version script hides all else.
 $(BUILD)/$(MN_SO): $(call mn_lib_objs,pic) lib/libmigrate-notify.sym
-	$(CC) $(MN_CFLAGS) $(LDFLAGS) -shared -Wl,-soname,$(MN_SO) -Wl,-z,defs \
+	$(CC) $(MN_CFLAGS) $(LDFLAGS) -shared -Wl,-soname,$(MN_SO) -Wl,-z,defs,-z,now \
 		-Wl,--version-script=lib/libmigrate-notify.sym -o $@ $(filter %.o,$^) -pthread
 	ln -sf $(MN_SO) $(BUILD)/libmigrate-notify.so
 $(BUILD)/libmigrate-notify.a: $(call mn_lib_objs,obj)

@@ -445,7 +445,7 @@ int cli_features(struct cli *c)
 			return CLI_USAGE;
 		}
 	}
-	ret = cli_open(c, &ctx, NULL, 0);
+	ret = cli_open(c, &ctx, NULL, MN_OPEN_ALL_CPUS);
 	if (ret)
 		return ret;
 	driver = !mn_supported(ctx);
