@@ -163,7 +163,7 @@ def case_mn_orchestrated(guest):
     bound = re.findall(r"^[\d.]+ (?:\w+): (\w+)$", text, re.M)
     need(bound == ["sse42", "plain", "avx2", "sse42"], f"{text}")
     events = lines(guest, f"{CLI} history --json")
-    told = [(e["event"], e["op"]) for e in events if e["event"] in ("prepare", "complete")]
+    told = [(e["event"], int(e["op"])) for e in events if e["event"] in ("prepare", "complete")]
     need(told == [(e, op) for op in (7, 8) for e in ("prepare", "complete")], f"{events}")
     python = ok(guest.run("cat /run/lab/python"), "python")
     need(re.search(r"complete 7 success.* avx2", python) and

@@ -109,7 +109,8 @@ def host(*args, timeout=60):
 def history(since=0):
     out = subprocess.run([CLI, 'history', '--json', '--since', str(since)], check=True,
                          capture_output=True, text=True).stdout
-    return [json.loads(line) for line in out.splitlines()]
+    events = [json.loads(line) for line in out.splitlines()]
+    return [dict(e, op=int(e['op'])) for e in events]
 
 
 def newest():
