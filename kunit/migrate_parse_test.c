@@ -183,12 +183,54 @@ static void clock_steps(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mn_pvclock_step(&c->before, &c->after, c->tsc), c->step);
 }
 
+struct jump {
+	const char *name;
+	u64 since_ns;
+	s64 step;
+	bool disturbed, moved;
+};
+
+#define HOUR	(3600000 * MS)
+
+/* What a correction can be depends on how long the clocks drifted. */
+static const struct jump jumps[] = {
+	{ "a short downtime", 10 * MS, MS + 11, .moved = true },
+	{ "just no downtime", 10 * MS, MS - 1 },
+	{ "back", 10 * MS, -MS - 11, .moved = true },
+	{ "an hour's drift", HOUR, 4 * MS },
+	{ "more than an hour's drift", HOUR, 5 * MS, .moved = true },
+	{ "backwards, an hour's drift", HOUR, -4 * MS },
+	{ "a year's drift", 8760 * HOUR, 20 * MS },
+	{ "more than any drift", 8760 * HOUR, 22 * MS, .moved = true },
+	{ "a CPU comes", 10 * MS, 20 * MS, .disturbed = true },
+	{ "a CPU comes and the machine is moved", 10 * MS, 22 * MS, true, true },
+	{ "nothing", HOUR, 0 },
+};
+
+static void jump_desc(const struct jump *j, char *desc)
+{
+	strcpy(desc, j->name);
+}
+KUNIT_ARRAY_PARAM(jumps, jumps, jump_desc);
+
+static void clock_jumps(struct kunit *test)
+{
+	const struct jump *j = test->param_value;
+	const u64 tsc = 2 * j->since_ns;
+	const struct mn_pvclock before = { 2, HALF, 0, 0, 5 };
+	const struct mn_pvclock after = { 4, HALF, 0, tsc, 5 + j->since_ns + j->step };
+
+	KUNIT_EXPECT_EQ(test, mn_pvclock_step(&before, &after, tsc), j->step);
+	KUNIT_EXPECT_EQ(test, mn_pvclock_moved(&before, &after, tsc, j->disturbed), j->moved);
+}
+
 static struct kunit_case migrate_parse_cases[] = {
 	KUNIT_CASE_PARAM(parses_lines, lines_gen_params),
 	KUNIT_CASE(parses_features),
 	KUNIT_CASE(bounds),
 	KUNIT_CASE(vmclock_page),
 	KUNIT_CASE_PARAM(clock_steps, clocks_gen_params),
+	KUNIT_CASE_PARAM(clock_jumps, jumps_gen_params),
 	{}
 };
 

@@ -60,6 +60,17 @@ static inline const char *rules_event(struct rules *r, const struct migrate_noti
 	}
 }
 
+/* A drill leaves alone what is real. */
+static inline const char *rules_drill(const struct mn_phase *before, const struct mn_request *rq,
+				      const struct mn_phase *after)
+{
+	if (rq->simulated && before->phase != MIGRATE_NOTIFY_IDLE &&
+	    !(before->flags & MIGRATE_NOTIFY_EVENT_SIMULATED) &&
+	    (after->phase != before->phase || after->op_id != before->op_id))
+		return "a drill touched what is real";
+	return NULL;
+}
+
 /* After each step; NULL, or which rule it broke. */
 static inline const char *rules_step(struct rules *r, const struct mn_phase *m,
 				     const struct mn_events *out)

@@ -19,6 +19,7 @@
 #define INJECT		MIGRATE_NOTIFY_SOURCE_INJECT
 #define XEN		MIGRATE_NOTIFY_SOURCE_XEN
 #define VMCLOCK		MIGRATE_NOTIFY_SOURCE_VMCLOCK
+#define PVCLOCK		MIGRATE_NOTIFY_SOURCE_PVCLOCK
 #define SUCCESS		MIGRATE_NOTIFY_SUCCESS
 #define CANCELLED	MIGRATE_NOTIFY_CANCELLED
 #define UNKNOWN		MIGRATE_NOTIFY_UNKNOWN
@@ -28,7 +29,8 @@
 #define REFUSE		102
 #define TICK		103
 
-static const struct mn_phase fresh = { .default_ns = 10 * SECOND, .max_ns = 1800 * SECOND };
+static const struct mn_phase fresh = { .default_ns = 10 * SECOND, .max_ns = 1800 * SECOND,
+				      .abandoned_ns = 3600 * SECOND };
 
 struct step {
 	u64 after_ns;
@@ -44,12 +46,17 @@ struct step {
 	const char *events;
 };
 
-static int take(struct mn_phase *m, u64 now, const struct step *s, struct mn_events *out)
+static struct mn_request request(const struct step *s)
 {
-	struct mn_request rq = {
+	return (struct mn_request){
 		.action = s->action, .source = s->source, .status = s->status, .op_id = s->op_id,
 		.timeout_ns = s->timeout_ns, .simulated = s->simulated,
 	};
+}
+
+static int take(struct mn_phase *m, u64 now, const struct step *s, struct mn_events *out)
+{
+	struct mn_request rq = request(s);
 
 	switch (s->action) {
 	case ACK:
@@ -160,10 +167,60 @@ static const struct story stories[] = {
 	{ "the end of another", {
 		{ 0, PREPARE, INJECT, 7, .waiters = 1, .events = "P" },
 		{ MS, MOVING, INJECT, 8, .ret = -ENOENT, .events = "" },
-		{ MS, COMPLETE, INJECT, 8, SUCCESS, .events = "CpC" } } },
+		{ MS, COMPLETE, INJECT, 8, SUCCESS, .ret = -EBUSY, .events = "" },
+		{ MS, COMPLETE, XEN, 8, SUCCESS, .events = "CpC" } } },
+	{ "a guess does not end what was announced", {
+		{ 0, PREPARE, INJECT, 7, .events = "PR" },
+		{ MS, COMPLETE, PVCLOCK, 0, UNKNOWN, .ret = -EALREADY, .events = "" },
+		{ MN_SAME_NS - 1, TICK, .events = "" },
+		{ 0, MOVING, INJECT, 7, .events = "M" },
+		{ MN_SAME_NS, TICK, .events = "" },
+		{ 60 * SECOND, COMPLETE, INJECT, 7, SUCCESS, .events = "C" } } },
+	{ "a guess, and then nobody says a word", {
+		{ 0, PREPARE, INJECT, 7, .events = "PR" },
+		{ MS, COMPLETE, PVCLOCK, 0, UNKNOWN, .ret = -EALREADY, .events = "" },
+		{ MS, COMPLETE, PVCLOCK, 0, UNKNOWN, .ret = -EALREADY, .events = "" },
+		{ MN_SAME_NS - MS - 1, TICK, .events = "" },
+		{ 1, TICK, .events = "C" },
+		{ MS, COMPLETE, INJECT, 7, SUCCESS, .ret = -EALREADY, .events = "" } } },
+	{ "a guess while the acks are awaited", {
+		{ 0, PREPARE, INJECT, 7, .waiters = 1, .events = "P" },
+		{ MS, COMPLETE, PVCLOCK, 0, UNKNOWN, .ret = -EALREADY, .events = "" },
+		{ 5 * SECOND, TICK, .events = "" },
+		{ MS, ACK, .events = "R" },
+		{ 5 * SECOND, TICK, .events = "" } } },
+	{ "a drill gives way", {
+		{ 0, PREPARE, INJECT, 7, .waiters = 1, .simulated = true, .events = "P" },
+		{ MS, PREPARE, INJECT, 8, .waiters = 1, .events = "CP" },
+		{ MS, ACK, .events = "R" },
+		{ MS, COMPLETE, INJECT, 7, SUCCESS, .ret = -EALREADY, .events = "" } } },
+	{ "a drill touches nothing real", {
+		{ 0, PREPARE, INJECT, 7, .events = "PR" },
+		{ MS, PREPARE, INJECT, 8, .simulated = true, .ret = -EBUSY, .events = "" },
+		{ MS, MOVING, INJECT, 0, .simulated = true, .ret = -ENOENT, .events = "" },
+		{ MS, COMPLETE, INJECT, 0, SUCCESS, .simulated = true, .ret = -ENOENT,
+		  .events = "" },
+		{ MS, COMPLETE, INJECT, 8, SUCCESS, .simulated = true, .ret = -ENOENT,
+		  .events = "" },
+		{ MS, COMPLETE, INJECT, 7, SUCCESS, .events = "C" } } },
+	{ "a real suspend in a drill", {
+		{ 0, PREPARE, INJECT, 7, .simulated = true, .events = "PR" },
+		{ MS, MOVING, XEN, 0, .events = "CpM" },
+		{ MS, COMPLETE, XEN, 0, SUCCESS, .events = "C" } } },
+	{ "a drill in a drill", {
+		{ 0, PREPARE, INJECT, 7, .waiters = 1, .simulated = true, .events = "P" },
+		{ MS, PREPARE, INJECT, 8, .simulated = true, .ret = -EBUSY, .events = "" },
+		{ MS, ACK, .events = "R" },
+		{ MS, COMPLETE, INJECT, 8, SUCCESS, .simulated = true, .ret = -EBUSY,
+		  .events = "" },
+		{ MS, PREPARE, INJECT, 8, .simulated = true, .events = "CPR" } } },
+	{ "the clock saw what came after one that was forgotten", {
+		{ 0, PREPARE, INJECT, 7, .events = "PR" },
+		{ MS, PREPARE, INJECT, 8, .events = "CPR" },
+		{ MS, COMPLETE, VMCLOCK, 0, SUCCESS, .events = "C" } } },
 	{ "forgotten by its source", {
 		{ 0, PREPARE, INJECT, 7, .events = "PR" },
-		{ MN_ABANDONED_NS - 1, TICK, .events = "" },
+		{ 3600 * SECOND - 1, TICK, .events = "" },
 		{ 1, TICK, .events = "C" },
 		{ MS, TICK, .events = "" } } },
 	{ "refused", {
@@ -223,6 +280,7 @@ static const struct step alphabet[] = {
 	{ MS, COMPLETE, INJECT, 7, SUCCESS },
 	{ MS, COMPLETE, XEN, 8, CANCELLED },
 	{ MS, COMPLETE, XEN, 0, UNKNOWN },
+	{ MS, COMPLETE, INJECT, 0, SUCCESS, .simulated = true },
 	{ MS, ACK },
 	{ SECOND * 11, TICK },
 	{ SECOND * 3601, TICK },
@@ -236,6 +294,7 @@ static const char *explore(const struct mn_phase *m, const struct rules *r, u64 
 	u32 i;
 
 	for (i = 0; i < ARRAY_SIZE(alphabet); i++) {
+		const struct mn_request rq = request(&alphabet[i]);
 		struct mn_phase next = *m;
 		struct rules rules = *r;
 		struct mn_events out;
@@ -245,7 +304,9 @@ static const char *explore(const struct mn_phase *m, const struct rules *r, u64 
 		ret = take(&next, now + alphabet[i].after_ns, &alphabet[i], &out);
 		if (ret && out.n)
 			return "events of a refused request";
-		broken = rules_step(&rules, &next, &out);
+		broken = rules_drill(m, &rq, &next);
+		if (!broken)
+			broken = rules_step(&rules, &next, &out);
 		if (!broken && depth > 1)
 			broken = explore(&next, &rules, now + alphabet[i].after_ns, depth - 1);
 		if (broken)
@@ -300,6 +361,14 @@ static void expectations(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, m.expect_added[0] | m.expect_removed[1], 0);
 	KUNIT_EXPECT_EQ(test, m.migrations, 1);
 	KUNIT_EXPECT_EQ(test, m.status, SUCCESS);
+	/* Neither a drill nor one that nobody told the end of counts. */
+	rq = (struct mn_request){ .action = PREPARE, .source = INJECT, .simulated = true };
+	KUNIT_ASSERT_EQ(test, mn_phase_request(&m, 3, &rq, 0, &out), 0);
+	rq = (struct mn_request){ .action = PREPARE, .source = INJECT };
+	KUNIT_ASSERT_EQ(test, mn_phase_request(&m, 4, &rq, 0, &out), 0);
+	mn_phase_tick(&m, mn_phase_next(&m), &out);
+	KUNIT_EXPECT_EQ(test, out.n, 1);
+	KUNIT_EXPECT_EQ(test, m.migrations, 1);
 }
 
 static struct kunit_case migrate_phase_cases[] = {

@@ -64,10 +64,15 @@ man_pages() {
 	files '*.[1-8]' | xargs mandoc -T lint -W warning
 }
 
+features_header() {
+	tests/mn-features.sh | diff -u include/uapi/linux/migrate_notify_features.h -
+}
+
 check shellcheck shell_scripts
 check 'no version check outside compat/' no_version_checks
 check 'SPDX headers' spdx
 check 'python compiles' python_compiles
 check 'man pages lint' man_pages
+check 'the header of features is what the table makes' features_header
 echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" -eq 0 ]

@@ -23,16 +23,20 @@
 static int mn_open(struct inode *inode, struct file *file)
 {
 	struct mn_subscriber *s = kzalloc(sizeof(*s), GFP_KERNEL_ACCOUNT);
+	struct mn_user *user = kzalloc(sizeof(*user), GFP_KERNEL_ACCOUNT);
 	int err;
 
-	if (!s)
+	if (!s || !user) {
+		kfree(s);
+		kfree(user);
 		return -ENOMEM;
+	}
 	mutex_init(&s->read_lock);
+	s->record = MIGRATE_NOTIFY_EVENT_SIZE_VER0;
 	s->events = MIGRATE_NOTIFY_MASK_DEFAULT;
-	s->uid = current_uid();
 	s->pid = get_pid(task_tgid(current));
 	s->can_delay = file->f_mode & FMODE_WRITE;
-	err = mn_core_join(s, capable(CAP_SYS_RESOURCE));
+	err = mn_core_join(s, user);
 	if (err) {
 		put_pid(s->pid);
 		kfree(s);
@@ -58,39 +62,45 @@ static ssize_t copy_events(struct mn_subscriber *s, char __user *buf, size_t roo
 	struct migrate_notify_event e;
 	ssize_t done = 0;
 
-	while (room - done >= sizeof(e)) {
-		u64 cursor = s->cursor;
-		bool found = mn_core_next(&cursor, s->events, &e);
-
-		if (found && copy_to_user(buf + done, &e, sizeof(e)))
+	while (room - done >= s->record && mn_core_peek(s, &e)) {
+		e.size = s->record;
+		if (copy_to_user(buf + done, &e, s->record))
 			return done ?: -EFAULT;
-		WRITE_ONCE(s->cursor, cursor);
-		if (!found)
-			break;
-		done += sizeof(e);
+		mn_core_took(s, e.seq);
+		done += s->record;
 	}
 	return done;
+}
+
+/* Whoever has it may sleep in a page fault for as long as its program likes. */
+static int lock_reading(struct mn_subscriber *s, bool wait)
+{
+	if (wait)
+		return mutex_lock_interruptible(&s->read_lock);
+	return mutex_trylock(&s->read_lock) ? 0 : -EAGAIN;
 }
 
 static ssize_t mn_read(struct file *file, char __user *buf, size_t size, loff_t *pos)
 {
 	struct mn_subscriber *s = file->private_data;
+	bool wait = !(file->f_flags & O_NONBLOCK);
 	ssize_t done;
+	int err;
 
-	if (size < sizeof(struct migrate_notify_event))
-		return -EINVAL;
 	size = min_t(size_t, size, MAX_RW_COUNT);
 	do {
+		if (size < READ_ONCE(s->record))
+			return -EINVAL;
 		if (!mn_core_unread(s)) {
-			int err;
-
-			if (file->f_flags & O_NONBLOCK)
+			if (!wait)
 				return -EAGAIN;
 			err = mn_core_wait(s);
 			if (err)
 				return err;
 		}
-		mutex_lock(&s->read_lock);
+		err = lock_reading(s, wait);
+		if (err)
+			return err;
 		done = copy_events(s, buf, size);
 		mutex_unlock(&s->read_lock);
 		/* 0: another reader of this descriptor was faster. */
@@ -115,8 +125,13 @@ static ssize_t mn_write(struct file *file, const char __user *buf, size_t size, 
 
 static __poll_t mn_poll(struct file *file, struct poll_table_struct *table)
 {
+	const struct mn_subscriber *s = file->private_data;
+	__poll_t ready = s->can_delay ? EPOLLOUT | EPOLLWRNORM : 0;
+
 	mn_core_poll(file, table);
-	return mn_core_unread(file->private_data) ? EPOLLIN | EPOLLRDNORM : 0;
+	if (mn_core_unread(s))
+		ready |= EPOLLIN | EPOLLRDNORM;
+	return ready;
 }
 
 static int mn_mmap(struct file *file, struct vm_area_struct *vma)
@@ -157,29 +172,37 @@ static long ioctl_subscribe(struct mn_subscriber *s, void __user *arg, size_t us
 	err = copy_struct_from_user(&a, sizeof(a), arg, usize);
 	if (err)
 		return err;
-	if (a.flags & ~MIGRATE_NOTIFY_SUBSCRIBE_DELAY || a.events & ~all || !name_valid(a.name))
+	if (a.flags & ~MIGRATE_NOTIFY_SUBSCRIBE_DELAY || a.events & ~all || a.reserved ||
+	    !name_valid(a.name))
 		return -EINVAL;
-	err = mn_core_subscribe(s, a.flags & MIGRATE_NOTIFY_SUBSCRIBE_DELAY, a.name);
+	a.events = a.events ?: MIGRATE_NOTIFY_MASK_DEFAULT;
+	/* Awaited and never told: nobody can mean that. */
+	if (a.flags & MIGRATE_NOTIFY_SUBSCRIBE_DELAY &&
+	    !(a.events & MIGRATE_NOTIFY_MASK(MIGRATE_NOTIFY_EVENT_PREPARE)))
+		return -EINVAL;
+	a.event_size = a.event_size ?: MIGRATE_NOTIFY_EVENT_SIZE_VER0;
+	if (a.event_size < MIGRATE_NOTIFY_EVENT_SIZE_VER0)
+		return -EINVAL;
+	a.event_size = min_t(u32, a.event_size, sizeof(struct migrate_notify_event));
+
+	err = mutex_lock_interruptible(&s->read_lock);
 	if (err)
 		return err;
-
-	a.id = s->id;
-	mutex_lock(&s->read_lock);
-	WRITE_ONCE(s->events, a.events ?: MIGRATE_NOTIFY_MASK_DEFAULT);
-	WRITE_ONCE(s->cursor, min(a.cursor, mn_core_newest()));
+	err = mn_core_subscribe(s, &a);
+	if (!err)
+		WRITE_ONCE(s->record, a.event_size);
 	mutex_unlock(&s->read_lock);
-	a.cursor = mn_core_newest();
-	return put_struct(arg, usize, &a, sizeof(a));
+	return err ?: put_struct(arg, usize, &a, sizeof(a));
 }
 
-static bool words_known(const u64 words[MN_WORDS])
+/* Without what we do not know: the program may be newer than we. */
+static void copy_known(u64 to[MN_WORDS], const u64 from[MN_WORDS])
 {
-	u64 unknown = 0;
 	u32 i;
 
-	for (i = MIGRATE_NOTIFY_F_NR; i < 64 * MN_WORDS; i++)
-		unknown |= mn_words_test(words, i);
-	return !unknown;
+	for (i = 0; i < MIGRATE_NOTIFY_F_NR; i++)
+		if (mn_words_test(from, i))
+			mn_words_set(to, i);
 }
 
 static bool inject_valid(const struct migrate_notify_inject *a)
@@ -193,8 +216,7 @@ static bool inject_valid(const struct migrate_notify_inject *a)
 		return false;
 	if (a->action != MIGRATE_NOTIFY_INJECT_COMPLETE && (a->status || a->downtime_ns))
 		return false;
-	return a->status <= MIGRATE_NOTIFY_UNKNOWN && words_known(a->expect_added) &&
-	       words_known(a->expect_removed);
+	return a->status <= MIGRATE_NOTIFY_UNKNOWN;
 }
 
 static long ioctl_inject(void __user *arg, size_t usize)
@@ -220,8 +242,8 @@ static long ioctl_inject(void __user *arg, size_t usize)
 		.timeout_ns	= mul_u32_u32(a.timeout_ms, NSEC_PER_MSEC),
 		.downtime_ns	= a.downtime_ns,
 	};
-	memcpy(rq.expect_added, a.expect_added, sizeof(rq.expect_added));
-	memcpy(rq.expect_removed, a.expect_removed, sizeof(rq.expect_removed));
+	copy_known(rq.expect_added, a.expect_added);
+	copy_known(rq.expect_removed, a.expect_removed);
 	err = mn_core_request(&rq);
 	if (err && err != -EALREADY)
 		return err;
@@ -230,29 +252,34 @@ static long ioctl_inject(void __user *arg, size_t usize)
 	return fault ?: err;
 }
 
-static long ioctl_list(void __user *arg, size_t usize)
+static long ioctl_list(const struct mn_subscriber *s, void __user *arg, size_t usize)
 {
 	struct migrate_notify_subscriber *all;
+	const kuid_t own = current_uid();
 	struct migrate_notify_list a;
 	char __user *to;
+	bool everybody;
+	size_t known;
 	u32 i;
 	int err;
 
 	err = copy_struct_from_user(&a, sizeof(a), arg, usize);
 	if (err)
 		return err;
-	if (!a.count || a.count > MIGRATE_NOTIFY_LIST_MAX || a.entry_size < sizeof(*all) ||
-	    a.entry_size > PAGE_SIZE)
+	if (!a.count || a.count > MIGRATE_NOTIFY_LIST_MAX || a.entry_size > PAGE_SIZE ||
+	    a.entry_size < MIGRATE_NOTIFY_SUBSCRIBER_SIZE_VER0)
 		return -EINVAL;
+	known = min_t(size_t, a.entry_size, sizeof(*all));
+	everybody = s->can_delay || capable(CAP_SYS_ADMIN);
 	all = kvcalloc(a.count, sizeof(*all), GFP_KERNEL_ACCOUNT);
 	if (!all)
 		return -ENOMEM;
 
-	a.count = mn_core_list(a.after, all, a.count);
+	a.count = mn_core_list(a.after, everybody ? NULL : &own, all, a.count);
 	to = u64_to_user_ptr(a.entries);
 	for (i = 0; i < a.count && !err; i++, to += a.entry_size)
-		if (copy_to_user(to, &all[i], sizeof(*all)) ||
-		    clear_user(to + sizeof(*all), a.entry_size - sizeof(*all)))
+		if (copy_to_user(to, &all[i], known) ||
+		    clear_user(to + known, a.entry_size - known))
 			err = -EFAULT;
 	kvfree(all);
 	return err ?: put_struct(arg, usize, &a, sizeof(a));
@@ -266,17 +293,17 @@ static long mn_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 	switch (cmd & ~IOCSIZE_MASK) {
 	case MIGRATE_NOTIFY_IOC_SUBSCRIBE & ~IOCSIZE_MASK:
-		if (usize < sizeof(struct migrate_notify_subscribe))
+		if (usize < MIGRATE_NOTIFY_SUBSCRIBE_SIZE_VER0)
 			return -EINVAL;
 		return ioctl_subscribe(file->private_data, ptr, usize);
 	case MIGRATE_NOTIFY_IOC_INJECT & ~IOCSIZE_MASK:
-		if (usize < sizeof(struct migrate_notify_inject))
+		if (usize < MIGRATE_NOTIFY_INJECT_SIZE_VER0)
 			return -EINVAL;
 		return ioctl_inject(ptr, usize);
 	case MIGRATE_NOTIFY_IOC_LIST & ~IOCSIZE_MASK:
-		if (usize < sizeof(struct migrate_notify_list))
+		if (usize < MIGRATE_NOTIFY_LIST_SIZE_VER0)
 			return -EINVAL;
-		return ioctl_list(ptr, usize);
+		return ioctl_list(file->private_data, ptr, usize);
 	default:
 		return -ENOTTY;
 	}

@@ -8,7 +8,9 @@
 #include <linux/atomic.h>
 #include <linux/bits.h>
 #include <linux/capability.h>
+#include <linux/cred.h>
 #include <linux/export.h>
+#include <linux/hashtable.h>
 #include <linux/kernel.h>
 #include <linux/ktime.h>
 #include <linux/list.h>
@@ -19,7 +21,9 @@
 #include <linux/notifier.h>
 #include <linux/pid.h>
 #include <linux/poll.h>
+#include <linux/random.h>
 #include <linux/sched.h>
+#include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/uidgid.h>
@@ -37,6 +41,8 @@
 #include "internal.h"
 
 #define MAX_SUBSCRIBERS	16384
+/* Besides, for who has CAP_SYS_RESOURCE: others cannot lock him out. */
+#define RESERVED	1024
 
 static unsigned int timeout_ms = 10000;
 module_param(timeout_ms, uint, 0444);
@@ -44,6 +50,10 @@ MODULE_PARM_DESC(timeout_ms, "Wait for acks where the host does not say (ms, def
 static unsigned int max_timeout_ms = 1800000;
 module_param(max_timeout_ms, uint, 0444);
 MODULE_PARM_DESC(max_timeout_ms, "and at most, whatever the host says (ms, default 1800000)");
+static unsigned int abandoned_s = 3600;
+module_param(abandoned_s, uint, 0444);
+MODULE_PARM_DESC(abandoned_s,
+		 "Nobody tells how an operation ended: end it so long after its last phase began (s, default 3600)");
 static unsigned int max_per_user = 256;
 module_param(max_per_user, uint, 0644);
 MODULE_PARM_DESC(max_per_user, "Open descriptors per user without CAP_SYS_RESOURCE (default 256)");
@@ -68,6 +78,7 @@ static struct mn_shown shown;
 static struct migrate_notify_event prepared;	/* PREPARE of the operation under way */
 static bool kernel_prepared;
 static LIST_HEAD(subscribers);
+static DEFINE_HASHTABLE(users, 10);
 static u64 last_id;
 
 static struct migrate_notify_page *page;	/* seen by programs; written under the lock */
@@ -78,7 +89,7 @@ static BLOCKING_NOTIFIER_HEAD(notifiers);
 
 /* BIT(source id) of those that have seen something; for look_work. */
 static atomic_t seen;
-/* BIT(source id); written under the lock, before anybody looks. */
+/* BIT(source id); written under the lock. */
 static u32 started;
 
 static void tick(struct work_struct *work);
@@ -136,12 +147,12 @@ static void write_page(void)
 }
 
 /* Measures; true if what is usable has changed. */
-static bool measure(u64 added[MN_WORDS], u64 removed[MN_WORDS])
+static bool measure(bool rebase, u64 added[MN_WORDS], u64 removed[MN_WORDS])
 {
 	static struct mn_features now;	/* large; under the lock */
 	bool changed;
 
-	mn_measure(&now);
+	mn_measure(&now, rebase);
 	changed = mn_features_diff(features.usable, now.usable, added, removed);
 	features = now;
 	if (changed) {
@@ -150,6 +161,21 @@ static bool measure(u64 added[MN_WORDS], u64 removed[MN_WORDS])
 		memcpy(shown.removed, removed, sizeof(shown.removed));
 	}
 	return changed;
+}
+
+static bool is_started(const struct mn_source *source)
+{
+	return READ_ONCE(started) & BIT(source->id);
+}
+
+static void start_waiting(bool wait)
+{
+	struct mn_subscriber *s;
+
+	list_for_each_entry(s, &subscribers, node) {
+		s->refused = false;
+		s->waiting = wait && s->delays;
+	}
 }
 
 static void forget_waiting(void)
@@ -187,7 +213,7 @@ static void answer(const struct migrate_notify_event *e, u16 began_by)
 	    e->type != MIGRATE_NOTIFY_EVENT_COMPLETE)
 		return;
 	for (i = 0; i < ARRAY_SIZE(sources); i++)
-		if (sources[i]->id == began_by && sources[i]->answer)
+		if (sources[i]->id == began_by && sources[i]->answer && is_started(sources[i]))
 			sources[i]->answer(e);
 }
 
@@ -206,18 +232,26 @@ static void publish(struct mn_events *out)
 	u64 added[MN_WORDS], removed[MN_WORDS];
 	struct migrate_notify_event *complete = NULL;
 	u16 began_by[MN_EVENTS];
+	bool moved;
 	u32 i;
 
 	for (i = 0; i < out->n; i++)
 		if (out->e[i].type == MIGRATE_NOTIFY_EVENT_COMPLETE)
 			complete = &out->e[i];	/* the last: an earlier one was abandoned */
-	if (complete && measure(added, removed)) {
+	moved = complete && !(complete->flags & MIGRATE_NOTIFY_EVENT_SIMULATED) &&
+		complete->source != MIGRATE_NOTIFY_SOURCE_NONE &&
+		(complete->status == MIGRATE_NOTIFY_SUCCESS ||
+		 complete->status == MIGRATE_NOTIFY_UNKNOWN);
+	/* Only a real move is what the clocks would see later: nothing else may hide one. */
+	if (complete && measure(moved, added, removed)) {
 		memcpy(complete->added, added, sizeof(added));
 		memcpy(complete->removed, removed, sizeof(removed));
 	}
 
 	for (i = 0; i < out->n; i++) {
-		if (out->e[i].type != MIGRATE_NOTIFY_EVENT_PREPARE && out->e[i].waiting)
+		if (out->e[i].type == MIGRATE_NOTIFY_EVENT_PREPARE)
+			start_waiting(out->e[i].waiting);
+		else if (out->e[i].waiting)
 			forget_waiting();
 		tell_kernel(&out->e[i]);
 		began_by[i] = prepared.source;
@@ -234,10 +268,9 @@ static void publish(struct mn_events *out)
 	for (i = 0; i < out->n; i++)
 		answer(&out->e[i], began_by[i]);
 	arm_tick();
-	if (complete && !(complete->flags & MIGRATE_NOTIFY_EVENT_SIMULATED) &&
-	    (complete->status == MIGRATE_NOTIFY_SUCCESS ||
-	     complete->status == MIGRATE_NOTIFY_UNKNOWN))
-		queue_work(system_long_wq, &hybrid_work);
+	/* Not in the middle of a resume, when half of the devices still sleep. */
+	if (moved)
+		queue_work(system_freezable_wq, &hybrid_work);
 }
 
 /* Features may have changed without an operation that said so. */
@@ -246,7 +279,7 @@ static void publish_changed(u16 source)
 	struct mn_events out = { .n = 1 };
 	struct migrate_notify_event *e = out.e;
 
-	if (!measure(e->added, e->removed))
+	if (!measure(false, e->added, e->removed))
 		return;
 	e->size = sizeof(*e);
 	e->type = MIGRATE_NOTIFY_EVENT_CHANGED;
@@ -292,16 +325,6 @@ void mn_core_remeasure(void)
 
 /* -- sources --------------------------------------------------------------------------- */
 
-static void start_waiting(void)
-{
-	struct mn_subscriber *s;
-
-	list_for_each_entry(s, &subscribers, node) {
-		s->refused = false;
-		s->waiting = s->delays;
-	}
-}
-
 static u32 count_delaying(void)
 {
 	struct mn_subscriber *s;
@@ -319,22 +342,22 @@ int mn_core_request(struct mn_request *rq)
 
 	mutex_lock(&lock);
 	err = mn_phase_request(&machine, ktime_get_ns(), rq, count_delaying(), &out);
-	if (!err && machine.phase == MIGRATE_NOTIFY_PREPARING)
-		start_waiting();
-	if (!err)
+	if (!err) {
 		publish(&out);
-	else if (err == -EALREADY && rq->action == MIGRATE_NOTIFY_INJECT_COMPLETE)
+	} else if (err == -EALREADY && rq->action == MIGRATE_NOTIFY_INJECT_COMPLETE) {
 		publish_changed(rq->source);
+		arm_tick();	/* a guess ends what it is about, later */
+	}
 	mutex_unlock(&lock);
 	return err;
 }
 
-bool mn_core_active(void)
+bool mn_core_active(u64 op_id)
 {
 	bool active;
 
 	mutex_lock(&lock);
-	active = machine.phase != MIGRATE_NOTIFY_IDLE;
+	active = machine.phase != MIGRATE_NOTIFY_IDLE && (!op_id || machine.op_id == op_id);
 	mutex_unlock(&lock);
 	return active;
 }
@@ -353,9 +376,8 @@ static void look_at_seen(struct work_struct *work)
 
 		if (!(which & BIT(sources[i]->id)))
 			continue;
-		mn_core_request(&rq);
 		/* What another CPU saw before all forgot it was the same. */
-		if (sources[i]->rebase)
+		if (!mn_core_request(&rq) && sources[i]->rebase)
 			atomic_andnot(BIT(sources[i]->id), &seen);
 	}
 }
@@ -373,8 +395,18 @@ void mn_core_look(void)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(sources); i++)
-		if (started & BIT(sources[i]->id) && sources[i]->check)
+		if (is_started(sources[i]) && sources[i]->check)
 			mn_core_check(sources[i]);
+}
+
+bool mn_core_looks(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(sources); i++)
+		if (is_started(sources[i]) && sources[i]->check)
+			return true;
+	return false;
 }
 
 void mn_core_rebase(void)
@@ -382,27 +414,53 @@ void mn_core_rebase(void)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(sources); i++)
-		if (started & BIT(sources[i]->id) && sources[i]->rebase)
+		if (is_started(sources[i]) && sources[i]->rebase)
 			sources[i]->rebase();
 }
 
 /* -- subscribers ----------------------------------------------------------------------- */
 
-int mn_core_join(struct mn_subscriber *s, bool unlimited)
+static struct mn_user *user_of(kuid_t uid)
 {
-	const struct mn_subscriber *other;
-	u32 same_user = 0;
+	struct mn_user *user;
+
+	hash_for_each_possible(users, user, node, __kuid_val(uid))
+		if (uid_eq(user->uid, uid))
+			return user;
+	return NULL;
+}
+
+/* Asks for the capability only where it matters: to ask is to use it. */
+static int may_join(const struct mn_user *user)
+{
 	int err = 0;
 
-	mutex_lock(&lock);
-	if (!unlimited)
-		list_for_each_entry(other, &subscribers, node)
-			same_user += uid_eq(other->uid, s->uid);
-	if (shown.subscribers >= MAX_SUBSCRIBERS) {
+	if (shown.subscribers >= MAX_SUBSCRIBERS)
 		err = -ENFILE;
-	} else if (!unlimited && same_user >= READ_ONCE(max_per_user)) {
+	else if ((user ? user->open : 0) >= READ_ONCE(max_per_user))
 		err = -EDQUOT;
-	} else {
+	if (err && shown.subscribers < MAX_SUBSCRIBERS + RESERVED && capable(CAP_SYS_RESOURCE))
+		err = 0;
+	return err;
+}
+
+int mn_core_join(struct mn_subscriber *s, struct mn_user *fresh)
+{
+	struct mn_user *user;
+	int err;
+
+	mutex_lock(&lock);
+	user = user_of(current_uid());
+	err = may_join(user);
+	if (!err) {
+		if (!user) {
+			user = fresh;
+			fresh = NULL;
+			user->uid = current_uid();
+			hash_add(users, &user->node, __kuid_val(user->uid));
+		}
+		user->open++;
+		s->user = user;
 		s->id = ++last_id;
 		s->cursor = ring->newest;
 		list_add_tail(&s->node, &subscribers);
@@ -410,6 +468,7 @@ int mn_core_join(struct mn_subscriber *s, bool unlimited)
 		write_page();
 	}
 	mutex_unlock(&lock);
+	kfree(fresh);
 	return err;
 }
 
@@ -420,6 +479,7 @@ static void ack(struct mn_subscriber *s, bool refuse)
 
 	s->waiting = false;
 	s->refused = refuse;
+	s->acked = machine.op_id;
 	s->acks++;
 	s->last_ack_ns = took;
 	s->max_ack_ns = max(s->max_ack_ns, took);
@@ -431,6 +491,10 @@ void mn_core_leave(struct mn_subscriber *s)
 {
 	mutex_lock(&lock);
 	list_del(&s->node);
+	if (!--s->user->open) {
+		hash_del(&s->user->node);
+		kfree(s->user);
+	}
 	shown.subscribers--;
 	if (s->waiting)
 		ack(s, false);
@@ -439,18 +503,30 @@ void mn_core_leave(struct mn_subscriber *s)
 	mutex_unlock(&lock);
 }
 
-int mn_core_subscribe(struct mn_subscriber *s, bool delay, const char *name)
+int mn_core_subscribe(struct mn_subscriber *s, struct migrate_notify_subscribe *a)
 {
+	bool delay = a->flags & MIGRATE_NOTIFY_SUBSCRIBE_DELAY;
+	bool other = a->instance && a->instance != shown.instance;
+
 	if (delay && !s->can_delay)
 		return -EPERM;
 	mutex_lock(&lock);
 	put_pid(s->pid);
 	s->pid = get_pid(task_tgid(current));
-	memcpy(s->name, name, sizeof(s->name));
+	memcpy(s->name, a->name, sizeof(s->name));
 	s->delays = delay;
 	if (!delay && s->waiting)
 		ack(s, false);
+	/* No PREPARE comes between: one that waits for us is one that we read. */
+	spin_lock(&ring_lock);
+	s->events = a->events;
+	s->cursor = other ? 0 : min(a->cursor, ring->newest);
+	s->lost = other;
+	a->cursor = ring->newest;
+	spin_unlock(&ring_lock);
 	mutex_unlock(&lock);
+	a->id = s->id;
+	a->instance = shown.instance;
 	return 0;
 }
 
@@ -461,6 +537,8 @@ int mn_core_ack(struct mn_subscriber *s, u64 op_id, bool refuse)
 	mutex_lock(&lock);
 	if (!s->delays)
 		err = -EPERM;
+	else if (op_id == s->acked)
+		;	/* once was enough */
 	else if (machine.phase != MIGRATE_NOTIFY_PREPARING || machine.op_id != op_id)
 		err = -ESTALE;
 	else if (s->waiting)
@@ -474,7 +552,7 @@ static void describe(const struct mn_subscriber *s, struct migrate_notify_subscr
 	memset(out, 0, sizeof(*out));
 	out->id = s->id;
 	out->pid = pid_vnr(s->pid);
-	out->uid = from_kuid_munged(current_user_ns(), s->uid);
+	out->uid = from_kuid_munged(current_user_ns(), s->user->uid);
 	if (s->delays)
 		out->flags |= MIGRATE_NOTIFY_SUBSCRIBER_DELAY;
 	if (s->waiting)
@@ -490,14 +568,14 @@ static void describe(const struct mn_subscriber *s, struct migrate_notify_subscr
 	memcpy(out->name, s->name, sizeof(out->name));
 }
 
-u32 mn_core_list(u64 after, struct migrate_notify_subscriber *out, u32 room)
+u32 mn_core_list(u64 after, const kuid_t *uid, struct migrate_notify_subscriber *out, u32 room)
 {
 	const struct mn_subscriber *s;
 	u32 n = 0;
 
 	mutex_lock(&lock);
 	list_for_each_entry(s, &subscribers, node) {
-		if (s->id <= after)
+		if (s->id <= after || (uid && !uid_eq(*uid, s->user->uid)))
 			continue;
 		if (n == room)
 			break;
@@ -514,29 +592,34 @@ struct page *mn_core_page(void)
 	return virt_to_page(page);
 }
 
-u64 mn_core_newest(void)
-{
-	return READ_ONCE(ring->newest);
-}
-
 bool mn_core_unread(const struct mn_subscriber *s)
 {
 	bool unread;
 
 	spin_lock(&ring_lock);
-	unread = mn_ring_unread(ring, READ_ONCE(s->cursor), READ_ONCE(s->events));
+	unread = mn_ring_unread(ring, s->cursor, s->events);
 	spin_unlock(&ring_lock);
 	return unread;
 }
 
-bool mn_core_next(u64 *cursor, u32 mask, struct migrate_notify_event *e)
+bool mn_core_peek(const struct mn_subscriber *s, struct migrate_notify_event *e)
 {
 	bool found;
 
 	spin_lock(&ring_lock);
-	found = mn_ring_next(ring, cursor, mask, e);
+	found = mn_ring_next(ring, s->cursor, s->events, e);
+	if (found && s->lost)
+		e->flags |= MIGRATE_NOTIFY_EVENT_LOST;
 	spin_unlock(&ring_lock);
 	return found;
+}
+
+void mn_core_took(struct mn_subscriber *s, u64 seq)
+{
+	spin_lock(&ring_lock);
+	s->cursor = seq;
+	s->lost = false;
+	spin_unlock(&ring_lock);
 }
 
 void mn_core_poll(struct file *file, struct poll_table_struct *table)
@@ -556,13 +639,15 @@ int mn_core_init(void)
 	u64 added[MN_WORDS], removed[MN_WORDS];
 	int err = -ENOMEM;
 
-	if (!timeout_ms || !max_timeout_ms || timeout_ms > max_timeout_ms) {
-		pr_err("timeout_ms=%u and max_timeout_ms=%u: neither may be 0, nor the first above the second\n",
-		       timeout_ms, max_timeout_ms);
+	if (!timeout_ms || !max_timeout_ms || !abandoned_s || timeout_ms > max_timeout_ms) {
+		pr_err("timeout_ms=%u, max_timeout_ms=%u, abandoned_s=%u: none may be 0, nor the first above the second\n",
+		       timeout_ms, max_timeout_ms, abandoned_s);
 		return -EINVAL;
 	}
 	machine.default_ns = (u64)timeout_ms * NSEC_PER_MSEC;
 	machine.max_ns = (u64)max_timeout_ms * NSEC_PER_MSEC;
+	machine.abandoned_ns = (u64)abandoned_s * NSEC_PER_SEC;
+	shown.instance = get_random_u64() ?: 1;
 	shown.tsc_khz = tsc_khz;
 	shown.numa_nodes = num_online_nodes();
 
@@ -575,7 +660,7 @@ int mn_core_init(void)
 		goto err_page;
 
 	mutex_lock(&lock);
-	measure(added, removed);
+	measure(false, added, removed);
 	/* What was there from the first is no change. */
 	shown.feature_generation = 1;
 	memset(shown.added, 0, sizeof(shown.added));
@@ -600,16 +685,30 @@ void mn_core_exit(void)
 
 bool mn_core_started(const struct mn_source *source)
 {
-	return started & BIT(source->id);
+	return is_started(source);
+}
+
+/* Under the lock, so that no answer is under way any more, nor yet. */
+static void set_started(const struct mn_source *source, bool on)
+{
+	mutex_lock(&lock);
+	WRITE_ONCE(started, on ? started | BIT(source->id) : started & ~BIT(source->id));
+	shown.sources[source->id] = source->can | (on ? MIGRATE_NOTIFY_SOURCE_ACTIVE : 0);
+	write_page();
+	mutex_unlock(&lock);
 }
 
 static void stop_sources(void)
 {
 	unsigned int i = ARRAY_SIZE(sources);
 
-	while (i--)
-		if (started & BIT(sources[i]->id) && sources[i]->stop)
+	while (i--) {
+		if (!is_started(sources[i]))
+			continue;
+		set_started(sources[i], false);
+		if (sources[i]->stop)
 			sources[i]->stop();
+	}
 }
 
 int mn_core_sources_start(void)
@@ -620,18 +719,15 @@ int mn_core_sources_start(void)
 	for (i = 0; i < ARRAY_SIZE(sources); i++) {
 		const struct mn_source *source = sources[i];
 
-		/* Without one the others still serve. */
+		/* Before it can ask for an answer. */
+		set_started(source, true);
 		err = source->start ? source->start() : 0;
-		if (err && err != -ENODEV)
+		if (!err)
+			continue;
+		/* Without one the others still serve. */
+		set_started(source, false);
+		if (err != -ENODEV)
 			pr_warn("source %s cannot be used: %d\n", source->name, err);
-		mutex_lock(&lock);
-		shown.sources[source->id] = source->can;
-		if (!err) {
-			started |= BIT(source->id);
-			shown.sources[source->id] |= MIGRATE_NOTIFY_SOURCE_ACTIVE;
-		}
-		write_page();
-		mutex_unlock(&lock);
 	}
 	err = mn_watch_start();
 	if (err)
@@ -651,7 +747,7 @@ void mn_core_announce(void)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(sources); i++) {
-		if (!(started & BIT(sources[i]->id)))
+		if (!is_started(sources[i]))
 			continue;
 		strlcat(names, " ", sizeof(names));
 		strlcat(names, sources[i]->name, sizeof(names));

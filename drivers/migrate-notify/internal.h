@@ -3,6 +3,7 @@
 #ifndef MIGRATE_NOTIFY_INTERNAL_H
 #define MIGRATE_NOTIFY_INTERNAL_H
 
+#include <linux/compiler.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
@@ -21,11 +22,12 @@ struct poll_table_struct;
  * @start: begins; -ENODEV: not on this machine. NULL: nothing to begin
  * @stop: undoes @start; no callback of this source runs any more. NULL: nothing to undo
  * @check: looks, on each CPU that is not idle, many times a second: true if the machine was moved
- *	since it looked last. In a timer, so it must not sleep. NULL: the source calls by itself
+ *	since that CPU looked last. In a timer, so it must not sleep. NULL: the source calls by itself
  * @rebase: forgets, on this CPU with interrupts off, what was before. NULL: nothing to forget
  * @moved_status: what a true @check means, enum migrate_notify_status
  * @answer: tells the host of READY, TIMED_OUT and COMPLETE of an operation that this source
- *	began; the core is locked, so it must not wait for the host. NULL: there is no way back
+ *	began; the core is locked, so it must not wait for the host. Not called any more from
+ *	before @stop. NULL: there is no way back
  */
 struct mn_source {
 	u16 id;
@@ -41,23 +43,37 @@ struct mn_source {
 
 extern const struct mn_source mn_source_xen, mn_source_vmclock, mn_source_pvclock;
 
+/* How many descriptors a user has open; while there are any. */
+struct mn_user {
+	struct hlist_node node;
+	kuid_t uid;
+	u32 open;
+};
+
 /**
  * struct mn_subscriber - one open file. The core's lock protects it, unless noted
  * @node: in the core's list, ascending by @id
- * @read_lock: one reader at a time
- * @cursor: the last event that was read; written under @read_lock
- * @events: set of types to read; written under @read_lock
+ * @user: who opened it
+ * @read_lock: one reader at a time, and none while it subscribes; taken before the core's
+ * @record: how much of each event is read; under @read_lock
+ * @cursor: the last event that was read; under the ring's lock, written under @read_lock too
+ * @events: set of types to read; likewise
+ * @lost: the next event is to say that others were lost; likewise
+ * @acked: the last operation that it acked
  * The others are as in struct migrate_notify_subscriber.
  */
 struct mn_subscriber {
 	struct list_head node;
+	struct mn_user *user;
 	struct mutex read_lock;
+	u32 record;
 	u64 cursor;
 	u32 events;
+	bool lost;
 	u64 id;
 	struct pid *pid;
-	kuid_t uid;
 	bool can_delay, delays, waiting, refused;
+	u64 acked;
 	u64 acks, missed, last_ack_ns, max_ack_ns;
 	char name[MIGRATE_NOTIFY_NAME_LEN];
 };
@@ -70,28 +86,31 @@ void mn_core_sources_stop(void);
 void mn_core_announce(void);
 /* A source says something; returns as mn_phase_request(). May sleep. */
 int mn_core_request(struct mn_request *rq);
-/* Is an operation under way, at this moment? */
-bool mn_core_active(void);
+/* Is this operation under way, at this moment? 0: any. */
+bool mn_core_active(u64 op_id);
 /* Was it found on this machine? For the start of those that come after it. */
 bool mn_core_started(const struct mn_source *source);
 /* Look now for what @check finds. Any context. */
 void mn_core_check(const struct mn_source *source);
-/* CPUs have come: features may have changed. Any context. */
+/* CPUs have come or gone: features may have changed. Any context. */
 void mn_core_remeasure(void);
 struct page *mn_core_page(void);
+/* On this CPU, with interrupts off. */
 void mn_core_rebase(void);
 
-/* A subscriber comes, with its @uid; -EDQUOT, -ENFILE. */
-int mn_core_join(struct mn_subscriber *s, bool unlimited);
+/* A subscriber of the current user comes, who may be the first of @fresh; -EDQUOT, -ENFILE. */
+int mn_core_join(struct mn_subscriber *s, struct mn_user *fresh);
 void mn_core_leave(struct mn_subscriber *s);
-int mn_core_subscribe(struct mn_subscriber *s, bool delay, const char *name);
+/* What @a says, in one step; fills in what it gives back. The caller has the read_lock. */
+int mn_core_subscribe(struct mn_subscriber *s, struct migrate_notify_subscribe *a);
 int mn_core_ack(struct mn_subscriber *s, u64 op_id, bool refuse);
-/* Those with an id above @after; returns how many. */
-u32 mn_core_list(u64 after, struct migrate_notify_subscriber *out, u32 room);
+/* Those with an id above @after, of one user or of all (NULL); returns how many. */
+u32 mn_core_list(u64 after, const kuid_t *uid, struct migrate_notify_subscriber *out, u32 room);
 
-u64 mn_core_newest(void);
 bool mn_core_unread(const struct mn_subscriber *s);
-bool mn_core_next(u64 *cursor, u32 mask, struct migrate_notify_event *e);
+/* The next event to read, and that it was read. The caller has the read_lock. */
+bool mn_core_peek(const struct mn_subscriber *s, struct migrate_notify_event *e);
+void mn_core_took(struct mn_subscriber *s, u64 seq);
 void mn_core_poll(struct file *file, struct poll_table_struct *table);
 int mn_core_wait(const struct mn_subscriber *s);
 
@@ -100,11 +119,19 @@ int mn_chardev_create(void);
 void mn_chardev_remove(void);
 
 /* measure.c */
-void mn_measure(struct mn_features *f);
+/* @rebase: and let all sources forget what was before. */
+void mn_measure(struct mn_features *f, bool rebase);
 
 /* watch.c: calls @check of every active source. */
 int mn_watch_start(void);
 void mn_watch_stop(void);
 void mn_core_look(void);
+/* Is there a source that looks? */
+bool mn_core_looks(void);
+/* Did a CPU come or go within the last second? Any context. */
+bool mn_watch_disturbed(void);
+
+/* source_vmclock.c: is it there, and can it be read? Any context. */
+bool mn_vmclock_works(void);
 
 #endif

@@ -44,10 +44,14 @@ static u32 switched_on(void)
 static void read_this_cpu(void *reader)
 {
 	mn_cpu_read(this_cpu_ptr(&measured), reader);
+}
+
+static void rebase_this_cpu(void *unused)
+{
 	mn_core_rebase();
 }
 
-void mn_measure(struct mn_features *f)
+void mn_measure(struct mn_features *f, bool rebase)
 {
 	struct mn_reader reader = {
 		.cpuid	= read_cpuid,
@@ -59,6 +63,8 @@ void mn_measure(struct mn_features *f)
 	memset(f, 0, sizeof(*f));
 	cpus_read_lock();
 	on_each_cpu(read_this_cpu, &reader, 1);
+	if (rebase)
+		on_each_cpu(rebase_this_cpu, NULL, 1);
 	for_each_online_cpu(cpu)
 		mn_features_add(f, per_cpu_ptr(&measured, cpu));
 	cpus_read_unlock();

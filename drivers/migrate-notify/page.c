@@ -11,45 +11,53 @@
 
 void mn_ring_push(struct mn_ring *ring, struct migrate_notify_event *e)
 {
+	struct migrate_notify_event *place;
+
 	e->seq = ring->newest + 1;
-	ring->event[e->seq % MN_RING_EVENTS] = *e;
+	place = &ring->event[e->seq % MN_RING_EVENTS];
+	if (place->seq)
+		ring->overwritten_of[place->type] = place->seq;
+	*place = *e;
 	ring->newest_of[e->type] = e->seq;
 	ring->newest = e->seq;
 }
 
-bool mn_ring_unread(const struct mn_ring *ring, u64 cursor, u32 mask)
+static u64 newest_in(const u64 of[MIGRATE_NOTIFY_EVENT_TYPES], u32 mask)
 {
+	u64 newest = 0;
 	u32 type;
 
 	for (type = 0; type < MIGRATE_NOTIFY_EVENT_TYPES; type++)
-		if (mask >> type & 1 && ring->newest_of[type] > cursor)
-			return true;
-	return false;
+		if (mask >> type & 1)
+			newest = max(newest, of[type]);
+	return newest;
 }
 
-bool mn_ring_next(const struct mn_ring *ring, u64 *cursor, u32 mask,
+bool mn_ring_unread(const struct mn_ring *ring, u64 cursor, u32 mask)
+{
+	u64 newest = newest_in(ring->newest_of, mask);
+
+	/* One that was overwritten cannot be read. */
+	return newest > cursor && newest > newest_in(ring->overwritten_of, mask);
+}
+
+bool mn_ring_next(const struct mn_ring *ring, u64 cursor, u32 mask,
 		  struct migrate_notify_event *e)
 {
-	u64 seq = min(*cursor, ring->newest) + 1;
-	bool lost = false;
+	const struct migrate_notify_event *kept;
+	u64 seq = cursor;
 
-	if (ring->newest > MN_RING_EVENTS && seq <= ring->newest - MN_RING_EVENTS) {
-		seq = ring->newest - MN_RING_EVENTS + 1;
-		lost = true;
-	}
-	for (; seq <= ring->newest; seq++) {
-		const struct migrate_notify_event *kept = &ring->event[seq % MN_RING_EVENTS];
-
-		if (!(mask >> kept->type & 1))
-			continue;
-		*e = *kept;
-		if (lost)
-			e->flags |= MIGRATE_NOTIFY_EVENT_LOST;
-		*cursor = seq;
-		return true;
-	}
-	*cursor = ring->newest;
-	return false;
+	if (!mn_ring_unread(ring, cursor, mask))
+		return false;
+	if (ring->newest > MN_RING_EVENTS)
+		seq = max(seq, ring->newest - MN_RING_EVENTS);
+	do {
+		kept = &ring->event[++seq % MN_RING_EVENTS];
+	} while (!(mask >> kept->type & 1));
+	*e = *kept;
+	if (newest_in(ring->overwritten_of, mask) > cursor)
+		e->flags |= MIGRATE_NOTIFY_EVENT_LOST;
+	return true;
 }
 
 static u32 to_ms(u64 ns)
@@ -97,6 +105,7 @@ void mn_page_encode(struct migrate_notify_page *page, const struct mn_phase *m,
 	page->feature_generation = s->feature_generation;
 	page->numa_nodes = s->numa_nodes;
 	page->subscribers = s->subscribers;
+	page->instance = s->instance;
 	memcpy(page->sources, s->sources, sizeof(page->sources));
 	memcpy(page->added, s->added, sizeof(page->added));
 	memcpy(page->removed, s->removed, sizeof(page->removed));

@@ -3,6 +3,7 @@
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/math64.h>
+#include <linux/minmax.h>
 #include <linux/string.h>
 
 #include <asm/byteorder.h>
@@ -173,4 +174,17 @@ s64 mn_pvclock_step(const struct mn_pvclock *before, const struct mn_pvclock *af
 	if (before->version == after->version || !sane(before) || !sane(after))
 		return 0;
 	return clock_ns(after, tsc) - clock_ns(before, tsc);
+}
+
+bool mn_pvclock_moved(const struct mn_pvclock *before, const struct mn_pvclock *after, u64 tsc,
+		      bool disturbed)
+{
+	s64 step = mn_pvclock_step(before, after, tsc);
+	u64 drift = MN_PVCLOCK_DRIFT_NS;
+
+	if (!step)
+		return false;
+	if (!disturbed)
+		drift = min(div_u64(clock_ns(before, tsc) - before->ns, 1000000), drift);
+	return (step < 0 ? -(u64)step : step) >= MN_PVCLOCK_STEP_NS + drift;
 }

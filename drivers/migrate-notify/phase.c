@@ -11,6 +11,11 @@ static bool active(const struct mn_phase *m)
 	return m->phase != MIGRATE_NOTIFY_IDLE;
 }
 
+static bool drill(const struct mn_phase *m)
+{
+	return active(m) && m->flags & MIGRATE_NOTIFY_EVENT_SIMULATED;
+}
+
 /* As far as anybody knows. */
 static bool moved(u16 status)
 {
@@ -46,6 +51,7 @@ static void enter(struct mn_phase *m, u16 phase)
 {
 	m->phase = phase;
 	m->entered_ns = m->now_ns;
+	m->guessed_ns = 0;
 	if (phase != MIGRATE_NOTIFY_PREPARING) {
 		m->deadline_ns = 0;
 		m->waiting = 0;
@@ -82,10 +88,11 @@ static void end(struct mn_phase *m, u16 status, u16 source, u64 downtime_ns,
 	last->op_id = m->op_id;
 	last->time_ns = m->now_ns;
 	last->told = 1u << source;
-	last->moved = moved(status) && !(m->flags & MIGRATE_NOTIFY_EVENT_SIMULATED);
+	/* That its source forgot an operation tells nothing of the machine. */
+	last->moved = moved(status) && !drill(m) && source != MIGRATE_NOTIFY_SOURCE_NONE;
 
 	m->status = status;
-	m->migrations += moved(status);
+	m->migrations += last->moved;
 	m->complete_ns = m->now_ns;
 	memset(m->expect_added, 0, sizeof(m->expect_added));
 	memset(m->expect_removed, 0, sizeof(m->expect_removed));
@@ -139,7 +146,9 @@ static int prepare(struct mn_phase *m, struct mn_request *rq, u32 waiters,
 	if (active(m)) {
 		if (rq->op_id && rq->op_id == m->op_id)
 			return -EALREADY;
-		if (m->phase == MIGRATE_NOTIFY_PREPARING)
+		/* A drill gives way to what is real, and never the other way round. */
+		if (rq->simulated ? !drill(m) || m->phase == MIGRATE_NOTIFY_PREPARING :
+				    !drill(m) && m->phase == MIGRATE_NOTIFY_PREPARING)
 			return -EBUSY;
 		/* Its source has forgotten it. */
 		end(m, MIGRATE_NOTIFY_UNKNOWN, MIGRATE_NOTIFY_SOURCE_NONE, 0, out);
@@ -164,11 +173,19 @@ static int prepare(struct mn_phase *m, struct mn_request *rq, u32 waiters,
 	return 0;
 }
 
+/* What nobody numbered is the operation under way, unless that is another source's drill. */
+static bool means_active(const struct mn_phase *m, const struct mn_request *rq)
+{
+	if (rq->op_id)
+		return active(m) && rq->op_id == m->op_id;
+	return active(m) && (!drill(m) || rq->simulated || rq->source == m->source);
+}
+
 static int moving(struct mn_phase *m, struct mn_request *rq, struct mn_events *out)
 {
-	if (active(m)) {
-		if (rq->op_id && rq->op_id != m->op_id)
-			return -ENOENT;
+	if (rq->simulated && active(m) && !drill(m))
+		return -ENOENT;
+	if (means_active(m, rq)) {
 		if (m->phase == MIGRATE_NOTIFY_MOVING) {
 			rq->op_id = m->op_id;
 			return -EALREADY;
@@ -176,6 +193,8 @@ static int moving(struct mn_phase *m, struct mn_request *rq, struct mn_events *o
 	} else {
 		if (rq->op_id)
 			return -ENOENT;
+		if (active(m))
+			end(m, MIGRATE_NOTIFY_UNKNOWN, MIGRATE_NOTIFY_SOURCE_NONE, 0, out);
 		begin_unannounced(m, rq, out);
 	}
 	rq->op_id = m->op_id;
@@ -184,15 +203,24 @@ static int moving(struct mn_phase *m, struct mn_request *rq, struct mn_events *o
 	return 0;
 }
 
+/*
+ * A clock that jumped: the move that was announced, or a pause before it. Who announced it
+ * will say; only if he does not, it was the move.
+ */
+static bool guess(const struct mn_phase *m, const struct mn_request *rq)
+{
+	return rq->status == MIGRATE_NOTIFY_UNKNOWN && !rq->op_id && rq->source != m->source;
+}
+
 static int complete(struct mn_phase *m, struct mn_request *rq, struct mn_events *out)
 {
-	bool drill = m->flags & MIGRATE_NOTIFY_EVENT_SIMULATED && rq->source != m->source;
-	/* What nobody numbered is the one under way, but a real one does not end a drill. */
-	bool ours = active(m) && (rq->op_id ? rq->op_id == m->op_id : !drill);
+	bool ours = means_active(m, rq);
 	struct mn_ended *same;
 
 	if (rq->status == MIGRATE_NOTIFY_STATUS_NONE || rq->status > MIGRATE_NOTIFY_UNKNOWN)
 		return -EINVAL;
+	if (rq->simulated && active(m) && !drill(m))
+		return -ENOENT;
 	/* A late echo of the last migration must not end the next one. */
 	if (!rq->op_id || !ours) {
 		same = same_as_last(m, rq);
@@ -202,9 +230,20 @@ static int complete(struct mn_phase *m, struct mn_request *rq, struct mn_events 
 	if (!ours) {
 		if (rq->op_id & MN_OP_OURS)
 			return -ENOENT;
+		/* Who numbers its operations does not mean the one under way. */
+		if (active(m) && rq->op_id && rq->source == m->source &&
+		    (!drill(m) || rq->simulated))
+			return -EBUSY;
 		if (active(m))
 			end(m, MIGRATE_NOTIFY_UNKNOWN, MIGRATE_NOTIFY_SOURCE_NONE, 0, out);
 		begin_unannounced(m, rq, out);
+	} else if (guess(m, rq)) {
+		if (!m->guessed_ns) {
+			m->guessed_ns = m->now_ns;
+			m->guessed_by = rq->source;
+		}
+		rq->op_id = m->op_id;
+		return -EALREADY;
 	}
 	rq->op_id = m->op_id;
 	end(m, rq->status, rq->source, rq->downtime_ns, out);
@@ -255,7 +294,9 @@ u64 mn_phase_next(const struct mn_phase *m)
 	case MIGRATE_NOTIFY_PREPARING:
 		return m->deadline_ns;
 	default:
-		return m->entered_ns + MN_ABANDONED_NS;
+		if (m->guessed_ns)
+			return min(m->guessed_ns + MN_SAME_NS, m->entered_ns + m->abandoned_ns);
+		return m->entered_ns + m->abandoned_ns;
 	}
 }
 
@@ -268,6 +309,7 @@ void mn_phase_tick(struct mn_phase *m, u64 now_ns, struct mn_events *out)
 		emit(m, out, MIGRATE_NOTIFY_EVENT_TIMED_OUT, MIGRATE_NOTIFY_SOURCE_NONE);
 		enter(m, MIGRATE_NOTIFY_TIMED_OUT);
 	} else {
-		end(m, MIGRATE_NOTIFY_UNKNOWN, MIGRATE_NOTIFY_SOURCE_NONE, 0, out);
+		end(m, MIGRATE_NOTIFY_UNKNOWN,
+		    m->guessed_ns ? m->guessed_by : MIGRATE_NOTIFY_SOURCE_NONE, 0, out);
 	}
 }

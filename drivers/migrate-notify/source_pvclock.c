@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * KVM without vmclock: its clock jumps over a migration, because the guest stood still
- * meanwhile. So it does when a host pauses a guest, hence the status "unknown".
+ * meanwhile. So it does when a host pauses or suspends, hence the status "unknown". Beside a
+ * vmclock it only stands by, in case that one goes bad.
  */
 #include <linux/irqflags.h>
-#include <linux/math64.h>
 #include <linux/percpu.h>
 
 #include <asm/barrier.h>
@@ -58,7 +58,7 @@ static bool pvclock_check(void)
 {
 	struct mn_pvclock now;
 	unsigned long flags;
-	s64 step = 0;
+	bool moved = false;
 
 	local_irq_save(flags);
 	if (copy_clock(&now)) {
@@ -66,18 +66,17 @@ static bool pvclock_check(void)
 
 		/* A CPU that came later has nothing to compare with. */
 		if (last->version)
-			step = mn_pvclock_step(last, &now, rdtsc_ordered());
+			moved = mn_pvclock_moved(last, &now, rdtsc_ordered(),
+						 mn_watch_disturbed());
 		*last = now;
 	}
 	local_irq_restore(flags);
-	return step >= MN_PVCLOCK_STEP_NS || step <= -MN_PVCLOCK_STEP_NS;
+	/* Of two sources that see the same thing the one that knows more is enough. */
+	return moved && !mn_vmclock_works();
 }
 
-/* Of two sources that see the same thing the one that knows more is enough. */
 static int pvclock_start(void)
 {
-	if (mn_core_started(&mn_source_vmclock))
-		return -ENODEV;
 	return this_cpu_read(hv_clock_per_cpu) ? 0 : -ENODEV;
 }
 

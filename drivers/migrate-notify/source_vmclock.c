@@ -4,11 +4,14 @@
  * rather than bound as a driver: newer kernels have a driver (ptp_vmclock), which only reads
  * the page too.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/acpi.h>
 #include <linux/atomic.h>
 #include <linux/io.h>
 #include <linux/ioport.h>
 #include <linux/list.h>
+#include <linux/printk.h>
 #include <linux/string.h>
 
 #include <asm/barrier.h>
@@ -24,6 +27,9 @@ static struct acpi_device *adev;
 static const struct mn_vmclock *clock;
 static atomic64_t marker;
 static bool notified;
+/* To read the page, since it could be read last. So many: there is none any more. */
+static atomic_t failures;
+#define FAILURES_MAX	100
 
 /* The host may write at any moment; a page that never stands still says nothing. */
 static int read_marker(u64 *out)
@@ -47,14 +53,29 @@ static int read_marker(u64 *out)
 	return err;
 }
 
+bool mn_vmclock_works(void)
+{
+	return mn_core_started(&mn_source_vmclock) && atomic_read(&failures) < FAILURES_MAX;
+}
+
 static bool vmclock_check(void)
 {
-	u64 now;
+	u64 last = atomic64_read(&marker), now;
+	int err;
 
-	if (read_marker(&now) || now == atomic64_read(&marker))
+	smp_rmb();	/* a marker that is older than @last is not news */
+	err = read_marker(&now);
+	if (err) {
+		if (atomic_add_unless(&failures, 1, FAILURES_MAX) && !mn_vmclock_works())
+			pr_warn_ratelimited("the host's vmclock page became unusable: %d\n", err);
+		return false;
+	}
+	if (atomic_read(&failures))
+		atomic_set(&failures, 0);
+	if (now == last)
 		return false;
 	/* Of several CPUs that look at once, one reports it. */
-	return atomic64_xchg(&marker, now) != now;
+	return atomic64_cmpxchg(&marker, last, now) == last;
 }
 
 static void vmclock_notify(acpi_handle handle, u32 event, void *data)

@@ -4,17 +4,21 @@
  * a migration is end it, cancelled or not.
  *
  * The host makes two nodes in the domain's directory and lets the guest read the first and
- * write the second; data/migrate-notify tells it that somebody listens.
+ * write the second; data/migrate-notify tells it that somebody listens. A restored domain has
+ * a directory of its own, in which none of them is.
  *
  *   control/migrate-notify-request	as mn_request_parse() takes it
  *   control/migrate-notify-ack		"ready OP REFUSED", "timed-out OP WAITING REFUSED",
  *					"complete OP STATUS" or "error OP ERRNO"
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/notifier.h>
 #include <linux/platform_device.h>
 #include <linux/pm.h>
+#include <linux/printk.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -32,12 +36,23 @@
 
 /* Set by the resume notifier, taken by the device's callbacks: the domain stood still. */
 static bool suspended;
+/* We said that the domain is being moved; the end is still to be said. */
+static bool said_moving;
+/* The watch is registered; changes in the xenstore notifier only. */
+static bool watching;
+
+/* What was there before us is none of ours: the node keeps the last request. */
+static char *stale;
+static unsigned int stale_len;
 
 /*
  * The latest answer; a node holds no more. Written to xenstore by a work of its own, because
  * nobody here may wait for a xenstore that does not reply.
  */
 static char answer_text[64];
+/* The latest that was no error, for a host that asks again: a watch fires for a chmod too. */
+static char last_text[sizeof(answer_text)];
+static u64 last_op;
 static DEFINE_SPINLOCK(answer_lock);
 
 static void write_answer(struct work_struct *work)
@@ -48,39 +63,49 @@ static void write_answer(struct work_struct *work)
 	strscpy(text, answer_text, sizeof(text));
 	spin_unlock(&answer_lock);
 	/* A host that did not make the node does not want to know. */
-	xenbus_write(XBT_NIL, "control", "migrate-notify-ack", text);
+	if (*text)
+		xenbus_write(XBT_NIL, "control", "migrate-notify-ack", text);
 }
 
 static DECLARE_WORK(answer_work, write_answer);
 
-static __printf(1, 2) void say(const char *fmt, ...)
+static void xen_answer(const struct migrate_notify_event *e)
 {
-	va_list args;
-
-	va_start(args, fmt);
 	spin_lock(&answer_lock);
-	vscnprintf(answer_text, sizeof(answer_text), fmt, args);
+	switch (e->type) {
+	case MIGRATE_NOTIFY_EVENT_READY:
+		scnprintf(last_text, sizeof(last_text), "ready %llu %u", e->op_id, e->refused);
+		break;
+	case MIGRATE_NOTIFY_EVENT_TIMED_OUT:
+		scnprintf(last_text, sizeof(last_text), "timed-out %llu %u %u", e->op_id,
+			  e->waiting, e->refused);
+		break;
+	case MIGRATE_NOTIFY_EVENT_COMPLETE:
+		scnprintf(last_text, sizeof(last_text), "complete %llu %u", e->op_id, e->status);
+		break;
+	}
+	last_op = e->op_id;
+	strscpy(answer_text, last_text, sizeof(answer_text));
 	spin_unlock(&answer_lock);
-	va_end(args);
 	queue_work(system_wq, &answer_work);
 }
 
-static void xen_answer(const struct migrate_notify_event *e)
+/* To a request that had no effect. */
+static void answer_error(u64 op_id, int err)
 {
-	switch (e->type) {
-	case MIGRATE_NOTIFY_EVENT_READY:
-		say("ready %llu %u", e->op_id, e->refused);
-		break;
-	case MIGRATE_NOTIFY_EVENT_TIMED_OUT:
-		say("timed-out %llu %u %u", e->op_id, e->waiting, e->refused);
-		break;
-	case MIGRATE_NOTIFY_EVENT_COMPLETE:
-		say("complete %llu %u", e->op_id, e->status);
-		break;
-	}
+	bool under_way = mn_core_active(op_id);
+
+	spin_lock(&answer_lock);
+	if (err == -EALREADY && op_id == last_op)
+		strscpy(answer_text, last_text, sizeof(answer_text));
+	else if (err != -EALREADY || !under_way)	/* else the answer is still to come */
+		scnprintf(answer_text, sizeof(answer_text), "error %llu %d", op_id, -err);
+	spin_unlock(&answer_lock);
+	queue_work(system_wq, &answer_work);
 }
 
-static void request_changed(struct xenbus_watch *watch, const char *path, const char *token)
+/* Not in the thread of the watch, in which all others of xenstore would wait for programs. */
+static void take_request(struct work_struct *work)
 {
 	struct mn_request rq = { .source = MIGRATE_NOTIFY_SOURCE_XEN };
 	unsigned int len;
@@ -94,12 +119,23 @@ static void request_changed(struct xenbus_watch *watch, const char *path, const 
 		kfree(text);
 		return;		/* made, and not written yet */
 	}
+	if (stale && len == stale_len && !memcmp(text, stale, len)) {
+		kfree(text);
+		return;
+	}
 	err = mn_request_parse(&rq, text, len);
 	kfree(text);
 	if (!err)
 		err = mn_core_request(&rq);
 	if (err)
-		say("error %llu %d", rq.op_id, -err);
+		answer_error(rq.op_id, err);
+}
+
+static DECLARE_WORK(request_work, take_request);
+
+static void request_changed(struct xenbus_watch *watch, const char *path, const char *token)
+{
+	queue_work(system_wq, &request_work);
 }
 
 static struct xenbus_watch watch = {
@@ -115,6 +151,9 @@ static int resumed(struct notifier_block *nb, unsigned long action, void *data)
 
 static struct notifier_block resume_nb = { .notifier_call = resumed };
 
+static void thawed(struct work_struct *work);
+static DECLARE_WORK(thawed_work, thawed);
+
 /* Also at the beginning of a hibernation, which is none of ours: only if we expect it. */
 static int xen_freeze(struct device *dev)
 {
@@ -124,8 +163,13 @@ static int xen_freeze(struct device *dev)
 	};
 
 	suspended = false;
-	if (mn_core_active())
-		mn_core_request(&rq);
+	if (mn_core_active(0)) {
+		int err = mn_core_request(&rq);
+
+		said_moving = !err || err == -EALREADY;
+	}
+	/* It runs when all is thawed, also where none of the callbacks below is called. */
+	queue_work(system_freezable_wq, &thawed_work);
 	return 0;
 }
 
@@ -134,13 +178,22 @@ static int came_back(u16 status)
 	struct mn_request rq = {
 		.action	= MIGRATE_NOTIFY_INJECT_COMPLETE,
 		.source	= MIGRATE_NOTIFY_SOURCE_XEN,
-		.status	= status,
+		.status	= suspended ? status : MIGRATE_NOTIFY_FAILED,
 	};
 
-	if (suspended)
+	if (suspended || said_moving)
 		mn_core_request(&rq);
 	suspended = false;
+	said_moving = false;
 	return 0;
+}
+
+/* The end of a suspend that failed on its way, and what a restored domain has to say again. */
+static void thawed(struct work_struct *work)
+{
+	came_back(MIGRATE_NOTIFY_FAILED);
+	if (watching)
+		xenbus_write(XBT_NIL, "data", "migrate-notify", "1");
 }
 
 static int xen_restore(struct device *dev)
@@ -168,6 +221,24 @@ static struct platform_driver driver = {
 };
 static struct platform_device *device;
 
+/* Xenstore can be had, now or some time after we were loaded. */
+static int xenstore_ready(struct notifier_block *nb, unsigned long action, void *data)
+{
+	if (watching)
+		return NOTIFY_DONE;
+	stale = xenbus_read(XBT_NIL, REQUEST_NODE, "", &stale_len);
+	if (IS_ERR(stale))
+		stale = NULL;
+	watching = !register_xenbus_watch(&watch);
+	if (watching)
+		xenbus_write(XBT_NIL, "data", "migrate-notify", "1");
+	else
+		pr_warn("requests in xenstore cannot be watched\n");
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block xenstore_nb = { .notifier_call = xenstore_ready };
+
 static int xen_start(void)
 {
 	int err;
@@ -184,15 +255,9 @@ static int xen_start(void)
 		goto err_driver;
 	}
 	xen_resume_notifier_register(&resume_nb);
-	err = register_xenbus_watch(&watch);
-	if (err)
-		goto err_notifier;
-	xenbus_write(XBT_NIL, "data", "migrate-notify", "1");
+	register_xenstore_notifier(&xenstore_nb);
 	return 0;
 
-err_notifier:
-	xen_resume_notifier_unregister(&resume_nb);
-	platform_device_unregister(device);
 err_driver:
 	platform_driver_unregister(&driver);
 	return err;
@@ -200,12 +265,19 @@ err_driver:
 
 static void xen_stop(void)
 {
-	xenbus_rm(XBT_NIL, "data", "migrate-notify");
-	unregister_xenbus_watch(&watch);
+	unregister_xenstore_notifier(&xenstore_nb);
+	if (watching)
+		unregister_xenbus_watch(&watch);
+	cancel_work_sync(&request_work);
 	xen_resume_notifier_unregister(&resume_nb);
 	platform_device_unregister(device);
 	platform_driver_unregister(&driver);
+	cancel_work_sync(&thawed_work);
+	if (watching)
+		xenbus_rm(XBT_NIL, "data", "migrate-notify");
+	/* Nothing queues it any more: the core does not call a source that it stops. */
 	cancel_work_sync(&answer_work);
+	kfree(stale);
 }
 
 const struct mn_source mn_source_xen = {

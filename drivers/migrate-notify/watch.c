@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Looks for migrations that nobody tells of. A deferrable timer on every CPU: one that runs
- * anything looks twenty times a second, and one that idles is not woken for it. Where all
- * idle, the network card often tells: over a migration a virtio one is asked to announce
- * its address to its new neighbours.
+ * anything looks twenty times a second, and one that idles, or whose tick nohz_full stopped, is
+ * not woken for it. Where all idle, the network card often tells: over a migration a virtio
+ * one is asked to announce its address to its new neighbours.
  */
+#include <linux/compiler.h>
 #include <linux/cpuhotplug.h>
+#include <linux/irqflags.h>
 #include <linux/jiffies.h>
 #include <linux/netdevice.h>
 #include <linux/notifier.h>
@@ -18,6 +20,19 @@
 
 static DEFINE_PER_CPU(struct timer_list, look_timer);
 static int hotplug_state;
+static bool looking;			/* there is something to look at */
+static unsigned long disturbed_at;	/* when a CPU came or went, in jiffies */
+
+static void disturb(void)
+{
+	WRITE_ONCE(disturbed_at, jiffies);
+	mn_core_remeasure();
+}
+
+bool mn_watch_disturbed(void)
+{
+	return time_before(jiffies, READ_ONCE(disturbed_at) + HZ);
+}
 
 static void look(struct timer_list *timer)
 {
@@ -29,15 +44,23 @@ static int cpu_comes(unsigned int cpu)
 {
 	struct timer_list *timer = per_cpu_ptr(&look_timer, cpu);
 
-	timer->expires = jiffies + HZ / LOOK_PER_S;
-	add_timer_on(timer, cpu);
-	mn_core_remeasure();
+	/* What this CPU saw before it went is no measure. */
+	local_irq_disable();
+	mn_core_rebase();
+	local_irq_enable();
+	if (looking) {
+		timer->expires = jiffies + HZ / LOOK_PER_S;
+		add_timer_on(timer, cpu);
+	}
+	disturb();
 	return 0;
 }
 
 static int cpu_goes(unsigned int cpu)
 {
-	del_timer_sync(per_cpu_ptr(&look_timer, cpu));
+	if (looking)
+		del_timer_sync(per_cpu_ptr(&look_timer, cpu));
+	disturb();
 	return 0;
 }
 
@@ -55,6 +78,7 @@ int mn_watch_start(void)
 	unsigned int cpu;
 	int err;
 
+	looking = mn_core_looks();
 	for_each_possible_cpu(cpu)
 		timer_setup(per_cpu_ptr(&look_timer, cpu), look, TIMER_DEFERRABLE | TIMER_PINNED);
 	hotplug_state = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "migrate_notify:online",

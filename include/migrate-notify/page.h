@@ -12,26 +12,27 @@
  * struct mn_ring - the newest events
  * @newest: the number of the newest event; 0: there was none
  * @newest_of: the same by type
+ * @overwritten_of: by type, the newest event that is not kept any more
  * @event: the event of number n is at n % MN_RING_EVENTS
  */
 struct mn_ring {
 	u64 newest;
 	u64 newest_of[MIGRATE_NOTIFY_EVENT_TYPES];
+	u64 overwritten_of[MIGRATE_NOTIFY_EVENT_TYPES];
 	struct migrate_notify_event event[MN_RING_EVENTS];
 };
 
 /* Numbers and keeps an event; its type is in range. */
 void mn_ring_push(struct mn_ring *ring, struct migrate_notify_event *e);
 
-/* True if there is an event after @cursor of a type in @mask. */
+/* True if an event after @cursor of a type in @mask can be read: if mn_ring_next() gives one. */
 bool mn_ring_unread(const struct mn_ring *ring, u64 cursor, u32 mask);
 
 /*
- * The first event after @cursor of a type in @mask: true, and @cursor is its number. With
- * MIGRATE_NOTIFY_EVENT_LOST in its flags where events after @cursor were overwritten. Else
- * false, and @cursor is the newest event's number.
+ * The first event after @cursor of a type in @mask that is kept; with
+ * MIGRATE_NOTIFY_EVENT_LOST in its flags where one of those types before it is not.
  */
-bool mn_ring_next(const struct mn_ring *ring, u64 *cursor, u32 mask,
+bool mn_ring_next(const struct mn_ring *ring, u64 cursor, u32 mask,
 		  struct migrate_notify_event *e);
 
 /**
@@ -40,6 +41,7 @@ bool mn_ring_next(const struct mn_ring *ring, u64 *cursor, u32 mask,
  * @removed: by the last change of features
  * @feature_generation: as in the page
  * @tsc_khz: what the kernel knows; CPUID's word comes first
+ * @instance: as in the page
  * @numa_nodes: as in the page
  * @subscribers: as in the page
  * @sources: as in the page
@@ -48,6 +50,7 @@ struct mn_shown {
 	u64 added[MN_WORDS];
 	u64 removed[MN_WORDS];
 	u64 feature_generation;
+	u64 instance;
 	u32 tsc_khz;
 	u32 numa_nodes;
 	u32 subscribers;

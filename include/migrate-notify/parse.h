@@ -53,8 +53,14 @@ struct mn_pvclock {
 	u64 ns;
 };
 
-/* A host corrects its clock in steps far below this; a migration's downtime is above. */
+/*
+ * A host corrects its clock each time that it changes it: by how far the two drifted apart
+ * since it did so last, which is a part per million or less, and by no more than this where
+ * they did for long (a guest of months, a TSC that the host does not trust), or where a CPU
+ * came or went. A migration's downtime is above that.
+ */
 #define MN_PVCLOCK_STEP_NS	1000000
+#define MN_PVCLOCK_DRIFT_NS	20000000
 
 /**
  * mn_pvclock_step() - by how much the clock jumped when the host changed it
@@ -65,5 +71,12 @@ struct mn_pvclock {
  * Return: nanoseconds, forward if positive; 0 if they are the same version, or nonsense.
  */
 s64 mn_pvclock_step(const struct mn_pvclock *before, const struct mn_pvclock *after, u64 tsc);
+
+/*
+ * Is the step too large for a correction? All as above; @disturbed: a CPU came or went a moment
+ * ago.
+ */
+bool mn_pvclock_moved(const struct mn_pvclock *before, const struct mn_pvclock *after, u64 tsc,
+		      bool disturbed);
 
 #endif

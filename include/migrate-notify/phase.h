@@ -13,8 +13,6 @@
 
 /* Two sources that see the same migration see it this close together. */
 #define MN_SAME_NS		2000000000ULL
-/* Ready or moving for so long: nobody will tell how it ended. */
-#define MN_ABANDONED_NS		(3600 * 1000000000ULL)
 
 /* Numbers that the driver gives itself. */
 #define MN_OP_OURS		(1ULL << 63)
@@ -55,12 +53,15 @@ struct mn_ended {
  * struct mn_phase - the machine
  * @default_ns: set by its owner
  * @max_ns: set by its owner
+ * @abandoned_ns: set by its owner: ready or moving for so long, nobody will tell how it ended
  * @phase: enum migrate_notify_phase; read by its owner, as all that follows
  * @status: of the operation that ended last
  * @op_id: the operation under way, else the last one
  * @began_ns: its PREPARE
  * @deadline_ns: PREPARING: acks are awaited until then
  * @entered_ns: when @phase began
+ * @guessed_ns: in this @phase a clock jumped, without a word of whoever announced the move; 0: not
+ * @guessed_by: whose clock
  * @now_ns: the latest time seen: time does not go back
  * @source: who began it
  * @flags: of its events
@@ -68,7 +69,7 @@ struct mn_ended {
  * @refused: acks that refused
  * @expect_added: of the operation under way
  * @expect_removed: of the operation under way
- * @migrations: operations that ended with SUCCESS or UNKNOWN
+ * @migrations: as in the page
  * @complete_ns: when the last one ended
  * @numbers: numbers that we gave
  * @ended: the last ones
@@ -77,6 +78,7 @@ struct mn_ended {
 struct mn_phase {
 	u64 default_ns;
 	u64 max_ns;
+	u64 abandoned_ns;
 
 	u16 phase;
 	u16 status;
@@ -86,7 +88,9 @@ struct mn_phase {
 	u64 began_ns;
 	u64 deadline_ns;
 	u64 entered_ns;
+	u64 guessed_ns;
 	u64 now_ns;
+	u16 guessed_by;
 	u32 waiting;
 	u32 refused;
 	u64 expect_added[MIGRATE_NOTIFY_FEATURE_WORDS];
@@ -112,8 +116,9 @@ struct mn_events {
  * @waiters: PREPARE: how many subscribers want to delay it
  * @out: filled with what follows
  *
- * Return: 0; -EALREADY: told before, nothing follows; -EBUSY: another operation is being
- * prepared; -ENOENT: there is no such operation; -EINVAL: the request makes no sense.
+ * Return: 0; -EALREADY: told before, or a guess that is kept in mind: nothing follows, but
+ * mn_phase_next() may be another; -EBUSY: another operation is under way; -ENOENT: there is no
+ * such operation; -EINVAL: the request makes no sense.
  */
 int mn_phase_request(struct mn_phase *m, u64 now_ns, struct mn_request *rq, u32 waiters,
 		     struct mn_events *out);

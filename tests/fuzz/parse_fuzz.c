@@ -39,6 +39,10 @@ static void pvclock(const u8 *data, size_t size)
 		return;
 	memcpy(clock, data, sizeof(clock));
 	memcpy(&tsc, data + sizeof(clock), sizeof(tsc));
+	/* What is a move in spite of a CPU that came is one without. */
+	if (mn_pvclock_moved(&clock[0], &clock[1], tsc, true) &&
+	    !mn_pvclock_moved(&clock[0], &clock[1], tsc, false))
+		abort();
 	if (clock[0].version == clock[1].version && mn_pvclock_step(&clock[0], &clock[1], tsc))
 		abort();
 }
@@ -60,13 +64,16 @@ static void ring(const u8 *data, size_t size)
 		e.type = (n ^ data[10]) % (MIGRATE_NOTIFY_EVENT_TYPES - 1) + 1;
 		mn_ring_push(&r, &e);
 	}
-	while (mn_ring_next(&r, &cursor, mask, &e)) {
-		if (e.seq <= last || e.seq > r.newest || !(mask >> e.type & 1) ||
-		    n++ > MN_RING_EVENTS)
+	while (mn_ring_unread(&r, cursor, mask)) {
+		/* What can be waited for can be read. */
+		if (!mn_ring_next(&r, cursor, mask, &e))
 			abort();
-		last = e.seq;
+		if (e.seq <= last || e.seq <= cursor || e.seq > r.newest ||
+		    !(mask >> e.type & 1) || n++ > MN_RING_EVENTS)
+			abort();
+		last = cursor = e.seq;
 	}
-	if (cursor != r.newest)
+	if (mn_ring_next(&r, cursor, mask, &e))
 		abort();
 }
 

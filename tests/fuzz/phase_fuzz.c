@@ -32,7 +32,8 @@ static void broke(const char *rule, size_t i)
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
-	struct mn_phase m = { .default_ns = 10000000000ULL, .max_ns = 1800000000000ULL };
+	struct mn_phase m = { .default_ns = 10000000000ULL, .max_ns = 1800000000000ULL,
+			      .abandoned_ns = 3600000000000ULL };
 	const struct step *s = (const struct step *)data;
 	u64 now = 1000000000;
 	struct rules r = {};
@@ -44,6 +45,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 			.simulated = s->what & 0x80, .op_id = operation(s->op),
 			.timeout_ns = s->timeout ? 1ULL << s->timeout % 64 : 0,
 		};
+		const struct mn_phase before = m;
 		struct mn_events out;
 		const char *rule;
 		int ret = 0;
@@ -60,6 +62,9 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		default:
 			ret = mn_phase_request(&m, now, &rq, s->waiters, &out);
 		}
+		rule = (s->what & 7) < 5 ? rules_drill(&before, &rq, &m) : NULL;
+		if (rule)
+			broke(rule, i);
 		if (ret && out.n)
 			broke("events of a refused request", i);
 		rule = rules_step(&r, &m, &out);

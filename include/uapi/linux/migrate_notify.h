@@ -7,14 +7,17 @@
  *            delay a migration too. -EDQUOT: this user has too many open; -ENFILE: all together.
  *   mmap()   one read-only page, struct migrate_notify_page, at offset 0. -EROFS for a
  *            writable mapping, -EINVAL for another offset or more than one page.
- *   read()   whole events, struct migrate_notify_event, oldest first. Blocks, or -EAGAIN with
- *            O_NONBLOCK. -EINVAL: no room for one event.
- *   poll()   POLLIN while there is an event to read.
+ *   read()   whole events, struct migrate_notify_event, oldest first, in records of
+ *            MIGRATE_NOTIFY_EVENT_SIZE_VER0 bytes each, however long the driver's are: more
+ *            only for who asks for it (struct migrate_notify_subscribe). Blocks, or -EAGAIN
+ *            with O_NONBLOCK, also where another thread just reads. -EINVAL: no room for
+ *            one record.
+ *   poll()   POLLIN while there is an event to read. POLLOUT always, if open for writing.
  *   write()  the ack of one operation: its op_id (8 bytes), or struct migrate_notify_ack.
  *            -EBADF: open for reading only; -EPERM: not a subscriber that delays; -ESTALE:
  *            that operation is not being prepared, or not any more (too late); -EINVAL:
- *            another length, unknown flags. Once more for the same operation: no error, no
- *            effect.
+ *            another length, unknown flags. Once more for the operation that this descriptor
+ *            acked last: no error, no effect, whatever became of it.
  *   close()  of the last copy of the descriptor: counts as an ack, as does the death of the
  *            process. A fork()ed copy is the same subscriber.
  *
@@ -32,7 +35,10 @@
  * implicit padding, reserved fields are 0. Structures only grow at their end. The page and
  * events say their size; ioctl() takes it from the request's number, so that programs and
  * drivers of different age fit: what a program does not know is not copied to it, and what a
- * driver does not know has to be 0, else -E2BIG.
+ * driver does not know has to be 0, else -E2BIG. No size may be below the first, *_SIZE_VER0,
+ * else -EINVAL. New types of events, sources and features are added at the end of their lists,
+ * so MIGRATE_NOTIFY_EVENT_TYPES and MIGRATE_NOTIFY_F_NR grow: a program skips what it does
+ * not know.
  *
  * Times are nanoseconds of CLOCK_MONOTONIC, which no clock step touches.
  */
@@ -40,6 +46,7 @@
 #define _UAPI_LINUX_MIGRATE_NOTIFY_H
 
 #include <linux/ioctl.h>
+#include <linux/migrate_notify_features.h>
 #include <linux/types.h>
 
 #define MIGRATE_NOTIFY_DEVICE	"/dev/migrate-notify"
@@ -71,18 +78,6 @@ enum migrate_notify_reg {
 #define MIGRATE_NOTIFY_NEED_FSGSBASE	0x4	/* CR4.FSGSBASE: AT_HWCAP2 bit 1 */
 #define MIGRATE_NOTIFY_NEED_TSC_AUX	0x8	/* MSR_TSC_AUX holds the CPU's number */
 
-/* MIGRATE_NOTIFY_F_AVX2 ...: the bit of each feature in arrays of feature words. */
-enum migrate_notify_feature {
-#define MN_FEATURE(nr, id, name, leaf, subleaf, reg, bit, xcr0, need, level) \
-	MIGRATE_NOTIFY_F_##id = (nr),
-#include <linux/migrate_notify_features.def>
-	/* How many there are in this header; page.nr_features is the driver's number. */
-	MIGRATE_NOTIFY_F_NR = 0
-#define MN_FEATURE(nr, id, name, leaf, subleaf, reg, bit, xcr0, need, level) \
-	+ 1
-#include <linux/migrate_notify_features.def>
-};
-
 /* Feature nr is bit nr % 64 of word nr / 64. */
 #define MIGRATE_NOTIFY_FEATURE_WORDS	4
 
@@ -101,7 +96,11 @@ enum migrate_notify_status {
 	MIGRATE_NOTIFY_SUCCESS		= 1,	/* we run on the destination */
 	MIGRATE_NOTIFY_CANCELLED	= 2,	/* we run where we did; nobody failed */
 	MIGRATE_NOTIFY_FAILED		= 3,	/* the host tried; we run where we did */
-	MIGRATE_NOTIFY_UNKNOWN		= 4	/* nobody told us */
+	/*
+	 * Nobody told us how it went. That it ended is a guess as well: what looks like a move
+	 * to a clock can be a pause, and the move that was announced be still to come.
+	 */
+	MIGRATE_NOTIFY_UNKNOWN		= 4
 };
 
 /* Who told the driver; the index into page.sources. */
@@ -129,7 +128,7 @@ enum migrate_notify_type {
 	MIGRATE_NOTIFY_EVENT_MOVING	= 4,
 	MIGRATE_NOTIFY_EVENT_COMPLETE	= 5,
 	MIGRATE_NOTIFY_EVENT_CHANGED	= 6,	/* features changed without a known operation */
-	MIGRATE_NOTIFY_EVENT_TYPES
+	MIGRATE_NOTIFY_EVENT_TYPES		/* grows */
 };
 
 /* migrate_notify_event.flags */
@@ -137,9 +136,11 @@ enum migrate_notify_type {
 #define MIGRATE_NOTIFY_EVENT_SIMULATED	0x2	/* a drill: nothing moves */
 #define MIGRATE_NOTIFY_EVENT_LOST	0x4	/* events before this one were overwritten unread */
 
+#define MIGRATE_NOTIFY_EVENT_SIZE_VER0	136
+
 /**
  * struct migrate_notify_event - one event, as read() gives it
- * @size: of this record in bytes; skip to the next one by it
+ * @size: of this record in bytes, as copied; the next one begins there
  * @type: enum migrate_notify_type
  * @flags: MIGRATE_NOTIFY_EVENT_SYNTHETIC ...
  * @seq: the event's number, from 1, one more each; a gap is what the event mask left out, or,
@@ -200,7 +201,8 @@ struct migrate_notify_event {
  * @deadline_ns: of the operation in phase PREPARING. Else 0
  * @waiting: subscribers whose ack is awaited
  * @refused: subscribers that refused the operation @op_id
- * @migrations: operations that ended with SUCCESS or UNKNOWN
+ * @migrations: operations that a source ended with SUCCESS or UNKNOWN; no drills, and none that
+ *	nobody told the end of
  * @complete_ns: when the last operation ended; 0: there was none
  * @default_timeout_ms: how long acks are awaited where the source does not say
  * @max_timeout_ms: and at most
@@ -230,6 +232,8 @@ struct migrate_notify_event {
  * @removed: by the last change of @usable: usable before it, not after
  * @expect_added: of the operation under way: what the host expects to become usable
  * @expect_removed: and what to vanish
+ * @instance: a random number that each load of the driver has another of, never 0: event and
+ *	subscriber numbers mean something only together with it
  * @reserved: 0
  */
 struct migrate_notify_page {
@@ -272,10 +276,13 @@ struct migrate_notify_page {
 	__u64 removed[MIGRATE_NOTIFY_FEATURE_WORDS];
 	__u64 expect_added[MIGRATE_NOTIFY_FEATURE_WORDS];
 	__u64 expect_removed[MIGRATE_NOTIFY_FEATURE_WORDS];
-	__u64 reserved[4];
+	__u64 instance;
+	__u64 reserved[3];
 };
 
 /* -- write() --------------------------------------------------------------------------- */
+
+#define MIGRATE_NOTIFY_ACK_SIZE_VER0	16
 
 #define MIGRATE_NOTIFY_ACK_REFUSE	0x1	/* please do not; the host decides */
 
@@ -295,6 +302,12 @@ struct migrate_notify_ack {
 
 #define MIGRATE_NOTIFY_NAME_LEN		32
 
+/* The sizes that these structures had first. */
+#define MIGRATE_NOTIFY_SUBSCRIBE_SIZE_VER0	72
+#define MIGRATE_NOTIFY_INJECT_SIZE_VER0		96
+#define MIGRATE_NOTIFY_SUBSCRIBER_SIZE_VER0	96
+#define MIGRATE_NOTIFY_LIST_SIZE_VER0		24
+
 #define MIGRATE_NOTIFY_SUBSCRIBE_DELAY	0x1	/* prepares; its ack is awaited */
 
 /* A set of event types. */
@@ -310,11 +323,20 @@ struct migrate_notify_ack {
 /**
  * struct migrate_notify_subscribe - MIGRATE_NOTIFY_IOC_SUBSCRIBE
  * @flags: MIGRATE_NOTIFY_SUBSCRIBE_DELAY or 0
- * @events: set of event types to be read; 0: MIGRATE_NOTIFY_MASK_DEFAULT
+ * @events: set of event types to be read; 0: MIGRATE_NOTIFY_MASK_DEFAULT. Who delays has to
+ *	read PREPARE
  * @cursor: in: the last event that the program has dealt with; those after it are read
  *	next. MIGRATE_NOTIFY_CURSOR_NOW, or more than there are: only what is to come.
- *	Out: the number of the newest event
+ *	Out: the number of the newest event at that moment: with CURSOR_NOW, it and those
+ *	before it will not be read
  * @id: out: this subscriber, as in struct migrate_notify_subscriber
+ * @instance: in: page.instance that @cursor is of; 0: not asked. If the driver was loaded anew
+ *	since, @cursor counts as MIGRATE_NOTIFY_CURSOR_OLDEST, and the next event that is read
+ *	says MIGRATE_NOTIFY_EVENT_LOST. Out: page.instance
+ * @event_size: in: sizeof(struct migrate_notify_event) of the program; 0:
+ *	MIGRATE_NOTIFY_EVENT_SIZE_VER0. Out: the size of each record that read() gives from now
+ *	on, the lesser of that and the driver's
+ * @reserved: 0
  * @name: for people; printable ASCII, ended by NUL, the rest NUL
  *
  * A descriptor on which this was never done watches: default events, to come, no name. Doing
@@ -322,13 +344,17 @@ struct migrate_notify_ack {
  * An operation does not wait for those who come after its PREPARE.
  *
  * Errors: -EPERM: to delay takes a descriptor open for writing; -EINVAL: unknown flags or
- * events, a name that does not print; -EFAULT, -E2BIG.
+ * events, DELAY without PREPARE in @events, an @event_size that is too small, a name that does
+ * not print; -EFAULT, -E2BIG. After -EFAULT it may have been done.
  */
 struct migrate_notify_subscribe {
 	__u32 flags;
 	__u32 events;
 	__u64 cursor;
 	__u64 id;
+	__u64 instance;
+	__u32 event_size;
+	__u32 reserved;
 	char name[MIGRATE_NOTIFY_NAME_LEN];
 };
 
@@ -350,17 +376,22 @@ enum migrate_notify_action {
  *	page.max_timeout_ms counts as that. Else 0
  * @flags: MIGRATE_NOTIFY_INJECT_SIMULATE or 0
  * @downtime_ns: COMPLETE: how long the machine stood still; 0: not known. Else 0
- * @expect_added: PREPARE: features that are expected to become usable. Else 0
+ * @expect_added: PREPARE: features that are expected to become usable. Else 0. Bits that the
+ *	driver does not know are ignored
  * @expect_removed: and to vanish. Else 0
  *
  * It does not wait: READY or TIMED_OUT come as events. For privileged programs that hear from
  * a host by a channel of their own (virtio-serial, vsock, a guest agent), and for drills.
  *
- * Errors: -EPERM: not CAP_SYS_ADMIN; -EBUSY: another operation is being prepared (once it is
- * ready or has timed out, a new PREPARE ends it with UNKNOWN); -EALREADY: this operation was
- * told already and nothing happened (PREPARE or MOVING twice, COMPLETE after somebody else
- * noticed it); -ENOENT: MOVING of an operation that is not under way; -EINVAL: values
- * out of range; -EFAULT, -E2BIG.
+ * A drill gives way to what is real: a PREPARE that is none ends it with UNKNOWN.
+ *
+ * Errors: -EPERM: not CAP_SYS_ADMIN; -EBUSY: PREPARE while another operation is being prepared
+ * (once it is ready or has timed out, a new PREPARE ends it with UNKNOWN), or COMPLETE of
+ * another operation than the one under way, which was numbered by INJECT too; -EALREADY: this
+ * operation was told already and nothing happened (PREPARE or MOVING twice, COMPLETE after
+ * somebody else noticed it); -ENOENT: MOVING of an operation that is not under way, a drill's
+ * MOVING or COMPLETE while the operation under way is none; -EINVAL: values out of range;
+ * -EFAULT, -E2BIG.
  */
 struct migrate_notify_inject {
 	__u32 action;
@@ -411,12 +442,16 @@ struct migrate_notify_subscriber {
  * struct migrate_notify_list - MIGRATE_NOTIFY_IOC_LIST
  * @after: list those whose id is above this one; 0: from the first
  * @entries: address of an array of struct migrate_notify_subscriber
- * @entry_size: sizeof(struct migrate_notify_subscriber) of the program; what it knows more
- *	of than the driver is filled with 0
+ * @entry_size: sizeof(struct migrate_notify_subscriber) of the program; what it does not know
+ *	is not copied, and what the driver does not know is filled with 0
  * @count: in: room in @entries, at most MIGRATE_NOTIFY_LIST_MAX; out: how many were filled
  *	in, ascending by id. Less than there was room for: these were the last
  *
- * Errors: -EINVAL: @count is 0 or too many, @entry_size is below that of this version;
+ * Who has the device open for reading only, and not CAP_SYS_ADMIN, sees only the descriptors of
+ * its own user.
+ *
+ * Errors: -EINVAL: @count is 0 or too many, @entry_size is below
+ * MIGRATE_NOTIFY_SUBSCRIBER_SIZE_VER0 or above a page;
  * -EFAULT, -E2BIG, -ENOMEM.
  */
 struct migrate_notify_list {
@@ -428,7 +463,8 @@ struct migrate_notify_list {
 
 #define MIGRATE_NOTIFY_LIST_MAX		1024
 
-#define MIGRATE_NOTIFY_IOC		0xb7
+/* Free in the kernel's Documentation/userspace-api/ioctl/ioctl-number.rst. */
+#define MIGRATE_NOTIFY_IOC		0xd9
 #define MIGRATE_NOTIFY_IOC_SUBSCRIBE \
 	_IOWR(MIGRATE_NOTIFY_IOC, 1, struct migrate_notify_subscribe)
 #define MIGRATE_NOTIFY_IOC_INJECT	_IOWR(MIGRATE_NOTIFY_IOC, 2, struct migrate_notify_inject)
@@ -449,6 +485,8 @@ struct migrate_notify_list {
 _MIGRATE_NOTIFY_CHECK(MIGRATE_NOTIFY_F_NR <= 64 * MIGRATE_NOTIFY_FEATURE_WORDS);
 
 _MIGRATE_NOTIFY_SIZE(migrate_notify_event, 136);
+_MIGRATE_NOTIFY_AT(migrate_notify_event, type, 4);
+_MIGRATE_NOTIFY_AT(migrate_notify_event, flags, 6);
 _MIGRATE_NOTIFY_AT(migrate_notify_event, seq, 8);
 _MIGRATE_NOTIFY_AT(migrate_notify_event, op_id, 16);
 _MIGRATE_NOTIFY_AT(migrate_notify_event, time_ns, 24);
@@ -488,12 +526,16 @@ _MIGRATE_NOTIFY_AT(migrate_notify_page, added, 352);
 _MIGRATE_NOTIFY_AT(migrate_notify_page, removed, 384);
 _MIGRATE_NOTIFY_AT(migrate_notify_page, expect_added, 416);
 _MIGRATE_NOTIFY_AT(migrate_notify_page, expect_removed, 448);
-_MIGRATE_NOTIFY_AT(migrate_notify_page, reserved, 480);
+_MIGRATE_NOTIFY_AT(migrate_notify_page, instance, 480);
+_MIGRATE_NOTIFY_AT(migrate_notify_page, reserved, 488);
 
 _MIGRATE_NOTIFY_SIZE(migrate_notify_ack, 16);
-_MIGRATE_NOTIFY_SIZE(migrate_notify_subscribe, 56);
+_MIGRATE_NOTIFY_SIZE(migrate_notify_subscribe, 72);
 _MIGRATE_NOTIFY_AT(migrate_notify_subscribe, cursor, 8);
-_MIGRATE_NOTIFY_AT(migrate_notify_subscribe, name, 24);
+_MIGRATE_NOTIFY_AT(migrate_notify_subscribe, id, 16);
+_MIGRATE_NOTIFY_AT(migrate_notify_subscribe, instance, 24);
+_MIGRATE_NOTIFY_AT(migrate_notify_subscribe, event_size, 32);
+_MIGRATE_NOTIFY_AT(migrate_notify_subscribe, name, 40);
 _MIGRATE_NOTIFY_SIZE(migrate_notify_inject, 96);
 _MIGRATE_NOTIFY_AT(migrate_notify_inject, op_id, 8);
 _MIGRATE_NOTIFY_AT(migrate_notify_inject, downtime_ns, 24);

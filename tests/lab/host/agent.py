@@ -226,6 +226,7 @@ class XenHost(Host):
         sh("timeout 300 xl save g /run/g.save && timeout 300 xl restore /run/g.save; rc=$?;"
            "rm -f /run/g.save; exit $rc")
         self.find_model()
+        time.sleep(5)   # a guest that still thaws loses what comes down its serial port
         return 0
 
     def alive(self):

@@ -263,9 +263,9 @@ XEN_NODES = "/local/domain/$(xl domid g)/control/migrate-notify"
 
 
 def xen_request(guest, text):
-    guest.on_host(f"for n in request ack; do xenstore-exists {XEN_NODES}-$n || {{"
-                  f"xenstore-write {XEN_NODES}-$n ''; "
-                  f"xenstore-chmod {XEN_NODES}-$n n0 b$(xl domid g); }}; done; "
+    guest.on_host(f"for n in request ack; do if ! xenstore-exists {XEN_NODES}-$n; then "
+                  f"xenstore-write {XEN_NODES}-$n '' && "
+                  f"xenstore-chmod {XEN_NODES}-$n n0 b$(xl domid g); fi || exit; done; "
                   f"xenstore-write {XEN_NODES}-request '{text}'")
 
 
