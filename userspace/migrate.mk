@@ -47,7 +47,7 @@ endef
 
 # The library: the header exports, the version script hides all else.
 $(BUILD)/$(MN_SO): $(call mn_lib_objs,pic) lib/libmigrate-notify.sym
-	$(CC) $(MN_CFLAGS) $(LDFLAGS) -shared -Wl,-soname,$(MN_SO) -Wl,-z,defs \
+	$(CC) $(MN_CFLAGS) $(LDFLAGS) -shared -Wl,-soname,$(MN_SO) -Wl,-z,defs,-z,now \
 		-Wl,--version-script=lib/libmigrate-notify.sym -o $@ $(filter %.o,$^) -pthread
 	ln -sf $(MN_SO) $(BUILD)/libmigrate-notify.so
 $(BUILD)/libmigrate-notify.a: $(call mn_lib_objs,obj)
@@ -91,9 +91,14 @@ mn-examples: $(MN_CXX_BINS)
 
 # Tests
 MN_STANDIN := $(BUILD)/mn-standin.so
-$(MN_STANDIN): tests/mn/standin.c
+MN_PURE := $(patsubst %,../drivers/migrate-notify/%.c,phase page featdiff)
+$(MN_STANDIN): tests/mn/standin.c $(BUILD)/mn-core.so
 	@mkdir -p $(@D)
 	$(CC) $(MN_CPPFLAGS) $(MN_CFLAGS) -shared -fPIC -o $@ $<
+$(BUILD)/mn-core.so: tests/mn/standin_core.c $(MN_PURE) $(wildcard ../include/migrate-notify/*.h)
+	@mkdir -p $(@D)
+	$(CC) -Ikernel -I../include -I../include/uapi -std=gnu11 -Wall -Werror $(CFLAGS) \
+		-fvisibility=hidden -shared -fPIC -o $@ $(filter %.c,$^)
 $(BUILD)/san/tests/mn/%_test: $(BUILD)/san/tests/mn/%_test.o $(call mn_lib_objs,san) \
 		$(call mn_proto_objs,san) $(call mn_objs,san/host,port xen xs)
 	$(CC) $(MN_CFLAGS) $(SAN) $(LDFLAGS) -o $@ $^ $(LIBS_TEST) -pthread
@@ -139,6 +144,12 @@ mn-install: mn-all
 		host/migrate-notify-host.8
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man3 lib/migrate-notify.3
 	install -D -m 644 -t $(DESTDIR)$(PYTHONDIR) python/migrate_notify.py
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/udev/rules.d units/60-migrate-notify.rules
+	install -D -m 644 units/migrate-notify.sysusers \
+		$(DESTDIR)$(PREFIX)/lib/sysusers.d/migrate-notify.conf
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@PREFIX@|$(PREFIX)|' units/migrate-notify-agent.service.in \
+		>$(DESTDIR)$(PREFIX)/lib/systemd/system/migrate-notify-agent.service
 
 .PHONY: mn-all mn-examples mn-check-deps mn-install
 

@@ -7,6 +7,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "host.h"
+#include "../proto/clock.h"
 
 /* Exit codes, part of the interface: see migrate-notify-host(8). */
 enum {
@@ -33,23 +35,35 @@ enum {
 #define COMPLETE_MS	10000
 /* What the guest's answer may take beyond its deadline. */
 #define GRACE_MS	2000
+#define BUSY_MS		200	/* until the next try while another migration is prepared */
 
 struct args {
 	struct mnh_channel here, there;
 	struct mn_msg prepare;
 	enum mn_msg_status status;
-	bool require, have_status;
+	bool require, have_status, have_op;
+	bool rejected;		/* the guest knows nothing of our operation */
 	char **command;
 };
 
 static volatile bool stop;
 static volatile pid_t child;
 
-static void on_signal(int sig)
+static void on_signal(int sig, siginfo_t *info, void *context)
 {
+	(void)context;
 	stop = true;
-	if (child > 0)
+	/* What a terminal sends it sends to the command as well. */
+	if (child > 0 && info->si_code <= 0)
 		kill(child, sig);
+}
+
+static void signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGHUP);
 }
 
 int mnh_ask(const struct mnh_channel *c, const struct mn_msg *ask, enum mn_msg_type wanted,
@@ -74,12 +88,21 @@ static const char *reason(int err, const struct mn_msg *answer)
 }
 
 /* EXIT_OK: go ahead. */
-static int prepare(const struct args *a)
+static int prepare(struct args *a)
 {
+	uint64_t until = mn_now_ms() + a->prepare.deadline_ms;
 	struct mn_msg answer = { 0 };
-	int ret = mnh_ask(&a->here, &a->prepare, MN_MSG_READY, SILENCE_MS,
-			  a->prepare.deadline_ms + GRACE_MS, &answer, &stop);
+	int ret;
 
+	/* Another one's migration may end before our time is up. */
+	for (;;) {
+		ret = mnh_ask(&a->here, &a->prepare, MN_MSG_READY, SILENCE_MS,
+			      a->prepare.deadline_ms + GRACE_MS, &answer, &stop);
+		a->rejected = ret == -EREMOTEIO;
+		if (!a->rejected || !answer.busy || stop || mn_now_ms() >= until)
+			break;
+		poll(NULL, 0, BUSY_MS);
+	}
 	if (ret == -EINTR)
 		return EXIT_FAILED;
 	if (ret) {
@@ -103,33 +126,56 @@ static int complete(const struct args *a, const struct mnh_channel *where,
 
 	if (ret) {
 		fprintf(stderr, "migrate-notify-host: complete: %s\n", reason(ret, &answer));
-		return ret == -ENOTCONN || ret == -EREMOTEIO ? EXIT_NO_GUEST : EXIT_LATE;
+		return ret == -ETIMEDOUT ? EXIT_LATE : EXIT_NO_GUEST;
 	}
 	printf("op %" PRIu64 ": complete, %s\n", a->prepare.op, mn_msg_status_name(status));
 	return EXIT_OK;
 }
 
-/* Return: its exit code, or 128 + signal. */
+/*
+ * Return: its exit code, or 128 + signal; -EINTR: a signal came before it was started. From the
+ * look at @stop until @child is known, and while @child ends, a signal has to wait: it would
+ * reach nobody, or a stranger.
+ */
 static int run_command(char **argv)
 {
-	int status;
+	siginfo_t info;
+	sigset_t set, old;
+	int status, ret;
+	pid_t pid;
 
-	child = fork();
-	if (child < 0) {
-		fprintf(stderr, "migrate-notify-host: fork: %s\n", strerror(errno));
-		return 126;
+	signals(&set);
+	sigprocmask(SIG_BLOCK, &set, &old);
+	if (stop) {
+		sigprocmask(SIG_SETMASK, &old, NULL);
+		return -EINTR;
 	}
-	if (!child) {
+	pid = fork();
+	if (!pid) {
 		signal(SIGTERM, SIG_DFL);
 		signal(SIGINT, SIG_DFL);
+		signal(SIGHUP, SIG_DFL);
+		signal(SIGPIPE, SIG_DFL);
+		sigprocmask(SIG_SETMASK, &old, NULL);
 		execvp(argv[0], argv);
 		fprintf(stderr, "migrate-notify-host: %s: %s\n", argv[0], strerror(errno));
 		_exit(127);
 	}
-	while (waitpid(child, &status, 0) < 0)
-		if (errno != EINTR)
-			return 126;
+	if (pid < 0)
+		fprintf(stderr, "migrate-notify-host: fork: %s\n", strerror(errno));
+	child = pid;
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	if (pid < 0)
+		return 126;
+	do
+		ret = waitid(P_PID, pid, &info, WEXITED | WNOWAIT);
+	while (ret < 0 && errno == EINTR);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	ret = waitpid(pid, &status, 0);
 	child = 0;
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	if (ret < 0)
+		return 126;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
@@ -137,15 +183,20 @@ static int do_run(struct args *a)
 {
 	const struct mnh_channel *after = &a->here;
 	enum mn_msg_status status;
-	int ready = prepare(a), code, told;
+	int ready = prepare(a), code = -EINTR, told;
 
-	if (stop || (ready && a->require)) {
-		complete(a, &a->here, MN_MSG_STATUS_CANCELLED, SILENCE_MS);
+	if (!ready || !a->require)
+		code = run_command(a->command);
+	if (code == -EINTR) {
+		if (!a->rejected)
+			complete(a, &a->here, MN_MSG_STATUS_CANCELLED, SILENCE_MS);
 		return stop ? EXIT_FAILED : ready;
 	}
-	code = run_command(a->command);
 	/* The nodes are gone with the domain; on the far side the guest notices by itself. */
 	if (!code && !a->here.port)
+		return ready;
+	/* So it does where its port went with it. */
+	if (!code && !a->there.port && access(a->here.port, F_OK))
 		return ready;
 	status = !code ? MN_MSG_STATUS_SUCCESS : stop ? MN_MSG_STATUS_CANCELLED :
 		 MN_MSG_STATUS_FAILED;
@@ -153,14 +204,33 @@ static int do_run(struct args *a)
 		fprintf(stderr, "migrate-notify-host: '%s' ended with %d\n", a->command[0], code);
 	else if (a->there.port)
 		after = &a->there;
-	/* A guest that never answered is not waited for long. */
-	told = complete(a, after, status, ready == EXIT_NO_GUEST ? SILENCE_MS : COMPLETE_MS);
+	/* It would end the migration that the guest was asked to prepare for by another. */
+	if (a->rejected)
+		return code ? EXIT_FAILED : ready;
+	/*
+	 * A guest that never answered is not waited for long, nor the port that it had before it
+	 * was moved: there it may be, or not.
+	 */
+	told = complete(a, after, status, ready == EXIT_NO_GUEST || (!code && !a->there.port) ?
+			SILENCE_MS : COMPLETE_MS);
+	if (!code && !a->there.port)
+		told = EXIT_OK;
 	return code ? EXIT_FAILED : ready ? ready : told;
 }
 
 static int do_prepare(struct args *a)
 {
-	return prepare(a);
+	int ret;
+
+	/* Who ends us while we wait can still tell the guest, and so do we. */
+	if (!a->have_op) {
+		printf("op %" PRIu64 "\n", a->prepare.op);
+		fflush(stdout);
+	}
+	ret = prepare(a);
+	if (stop && !a->rejected)
+		complete(a, &a->here, MN_MSG_STATUS_CANCELLED, SILENCE_MS);
+	return stop ? EXIT_FAILED : ret;
 }
 
 static int do_complete(struct args *a)
@@ -237,16 +307,19 @@ static int number(const char *what, int64_t min, int64_t max, int64_t *out)
 static int names(char *out, size_t size)
 {
 	size_t n = strlen(optarg);
+	char *o = out;
 
 	if (n >= size ||
 	    strspn(optarg, "abcdefghijklmnopqrstuvwxyz0123456789_.-, ") != n) {
 		fprintf(stderr, "migrate-notify-host: '%s' are no names of features\n", optarg);
 		return -EINVAL;
 	}
-	strcpy(out, optarg);
-	for (char *p = out; *p; p++)
-		if (*p == ',')
-			*p = ' ';
+	/* One blank between two names, and none elsewhere. */
+	*o = '\0';
+	for (const char *p = optarg; *(p += strspn(p, ", ")); p += n) {
+		n = strcspn(p, ", ");
+		o += sprintf(o, "%s%.*s", o > out ? " " : "", (int)n, p);
+	}
 	return 0;
 }
 
@@ -276,6 +349,7 @@ static int option(struct args *a, int opt)
 	case OPT_OP:
 		ret = number("operation", 1, INT64_MAX - 1, &v);
 		a->prepare.op = v;
+		a->have_op = true;
 		break;
 	case OPT_VANISH:
 		a->prepare.hints |= MN_MSG_HINT_VANISH;
@@ -319,10 +393,14 @@ int main(int argc, char **argv)
 		.here.xenstore = XENSTORE_SOCKET,
 		.prepare = { .type = MN_MSG_PREPARE, .deadline_ms = MN_MSG_DEADLINE_DEFAULT_MS },
 	};
-	struct sigaction sa = { .sa_handler = on_signal };
+	struct sigaction sa = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO };
 	const struct command *cmd = NULL;
 	int opt;
 
+	/* Ignored, as some leave it, wait() would find no child. */
+	signal(SIGCHLD, SIG_DFL);
+	/* Nobody may read what we print; the guest has to be told all the same. */
+	signal(SIGPIPE, SIG_IGN);
 	for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (!strcmp(argv[1], commands[i].name))
 			cmd = &commands[i];

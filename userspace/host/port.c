@@ -14,8 +14,9 @@
 
 #define AGAIN_MS	1000
 
+/* @unclear: errors that name no operation */
 struct port {
-	int fd;
+	int fd, unclear;
 	struct mn_lines lines;
 };
 
@@ -28,6 +29,7 @@ static int connect_port(struct port *p, const char *path)
 		return -ENAMETOOLONG;
 	strcpy(addr.sun_path, path);
 	memset(&p->lines, 0, sizeof(p->lines));
+	p->unclear = 0;
 	p->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (p->fd < 0)
 		return -errno;
@@ -53,6 +55,14 @@ static int take(struct port *p, const struct mn_msg *ask, enum mn_msg_type wante
 		/* The guest may say anything; what makes no sense counts as silence. */
 		if (ret < 0 || mn_msg_decode(text, len, &m, &why))
 			continue;
+		/*
+		 * We are the only client: what made no sense was ours, unless the guest saw the
+		 * rest of a line that another client began. The second time it is ours.
+		 */
+		if (m.type == MN_MSG_ERROR && !m.op && ++p->unclear > 1) {
+			*answer = m;
+			return -EREMOTEIO;
+		}
 		if (m.type != MN_MSG_HELLO && m.op != ask->op)
 			continue;
 		*heard = true;

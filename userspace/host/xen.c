@@ -74,6 +74,7 @@ int mnh_xen_decode(const char *value, struct mn_msg *m)
 			return -EBADMSG;
 		/* Asked twice: what was asked for first is under way, or done. */
 		got.type = err == EALREADY ? MN_MSG_PREPARING : MN_MSG_ERROR;
+		got.busy = err == EBUSY;
 		snprintf(got.text, sizeof(got.text), "%s", err < 4096 ? strerror(err) : "?");
 	} else {
 		return -EBADMSG;

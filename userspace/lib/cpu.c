@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/auxv.h>
 
 #include "internal.h"
@@ -79,8 +79,10 @@ static bool tsc_aux_is_cpu(void)
 /* One CPU, that we are bound to (or the only one that we can see). */
 static void read_cpu(struct migrate_notify_page *p)
 {
+	const struct feature *last = NULL;
 	uint64_t xcr0 = read_xcr0();
-	uint32_t kernel = 0;
+	uint32_t kernel = 0, r[4];
+	bool there = false;
 	__u64 here[MIGRATE_NOTIFY_FEATURE_WORDS] = { 0 };
 
 	if (has(1, MIGRATE_NOTIFY_REG_ECX, 27))
@@ -94,9 +96,12 @@ static void read_cpu(struct migrate_notify_page *p)
 
 	for (unsigned int nr = 0; nr < MIGRATE_NOTIFY_F_NR; nr++) {
 		const struct feature *f = &features[nr];
-		uint32_t r[4];
 
-		if (!read_leaf(f->leaf, f->subleaf, r) || !(r[f->reg] >> f->bit & 1))
+		/* Each CPUID is an exit to the hypervisor. */
+		if (!last || last->leaf != f->leaf || last->subleaf != f->subleaf)
+			there = read_leaf(f->leaf, f->subleaf, r);
+		last = f;
+		if (!there || !(r[f->reg] >> f->bit & 1))
 			continue;
 		set(here, nr);
 		set(p->somewhere, nr);
@@ -131,7 +136,7 @@ static void *read_all(void *arg)
 		for (int cpu = 0; cpu < CPUS_MAX; cpu++) {
 			if (!CPU_ISSET_S(cpu, size, mine))
 				continue;
-			CPU_ZERO_S(size, one);
+			mn_zero(one, size);
 			CPU_SET_S(cpu, size, one);
 			/* It may have gone offline. */
 			if (!sched_setaffinity(0, size, one))
@@ -143,24 +148,36 @@ static void *read_all(void *arg)
 	return NULL;
 }
 
-void mn_cpu_page(struct migrate_notify_page *p)
+/* Signals are for the program's own threads. */
+static void read_in_thread(struct migrate_notify_page *p)
 {
-	uint32_t a, b, c, d;
+	sigset_t every, old;
 	pthread_t thread;
 
-	memset(p, 0, sizeof(*p));
+	sigfillset(&every);
+	pthread_sigmask(SIG_SETMASK, &every, &old);
+	if (!pthread_create(&thread, NULL, read_all, p))
+		pthread_join(thread, NULL);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+void mn_cpu_page(struct migrate_notify_page *p, bool all)
+{
+	uint32_t a, b, c, d;
+
+	mn_zero(p, sizeof(*p));
 	p->magic = MIGRATE_NOTIFY_MAGIC;
 	p->version = MIGRATE_NOTIFY_VERSION;
 	p->size = sizeof(*p);
 	p->nr_features = MIGRATE_NOTIFY_F_NR;
 	p->feature_generation = 1;
 	__cpuid(0, a, b, c, d);
-	memcpy(p->vendor, (uint32_t[]){ b, d, c }, sizeof(p->vendor));
+	mn_copy(p->vendor, (uint32_t[]){ b, d, c }, sizeof(p->vendor));
 	if (a >= 1)
 		__cpuid(1, p->signature, b, c, d);
-	if (!pthread_create(&thread, NULL, read_all, p))
-		pthread_join(thread, NULL);
-	/* No thread to be had, or no CPU to be bound to: this one stands for all. */
+	if (all)
+		read_in_thread(p);
+	/* Also if no thread was to be had, or no CPU to be bound to: this one stands for all. */
 	if (!p->cpus)
 		read_cpu(p);
 	for (int w = 0; w < MIGRATE_NOTIFY_FEATURE_WORDS; w++) {

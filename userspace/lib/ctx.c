@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -50,7 +49,7 @@ static int subscribe(struct mn_ctx *ctx, uint32_t events, uint64_t cursor)
 		.cursor = cursor,
 	};
 
-	memcpy(s.name, ctx->name, sizeof(s.name));
+	mn_copy(s.name, ctx->name, sizeof(s.name));
 	return ioctl(ctx->fd, MIGRATE_NOTIFY_IOC_SUBSCRIBE, &s) ? -errno : 0;
 }
 
@@ -72,7 +71,7 @@ int mn_open(struct mn_ctx **out, const char *name, unsigned int flags)
 	struct mn_ctx *ctx;
 	int ret;
 
-	if (flags & ~(MN_OPEN_DELAY | MN_OPEN_REQUIRED))
+	if (flags & ~(MN_OPEN_DELAY | MN_OPEN_REQUIRED | MN_OPEN_ALL_CPUS))
 		return -EINVAL;
 	ctx = calloc(1, sizeof(*ctx));
 	if (!ctx)
@@ -86,7 +85,6 @@ int mn_open(struct mn_ctx **out, const char *name, unsigned int flags)
 	if (ret == -ENODEV && !(flags & MN_OPEN_REQUIRED)) {
 		ctx->why = ret;
 		ctx->page = &ctx->own;
-		mn_cpu_page(&ctx->own);
 	} else if (ret) {
 		mn_close(ctx);
 		return ret;
@@ -137,20 +135,22 @@ int mn_next(struct mn_ctx *ctx, struct migrate_notify_event *ev)
 	union {
 		struct migrate_notify_event ev;
 		char bytes[2 * sizeof(struct migrate_notify_event) - 1];
-	} buf = { .bytes = { 0 } };
+	} buf;
 	ssize_t n;
 	int ret = usable(ctx);
 
 	if (ret)
 		return ret == -ENODEV ? 0 : ret;
-	do
-		n = read(ctx->fd, &buf, sizeof(buf));
+	do	/* not sizeof(buf), which is rounded up to room for two */
+		n = read(ctx->fd, buf.bytes, sizeof(buf.bytes));
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EAGAIN ? 0 : errno == EINVAL ? -EPROTO : -errno;
 	if ((size_t)n < offsetof(struct migrate_notify_event, time_ns) || buf.ev.size > n)
 		return -EPROTO;
-	*ev = buf.ev;
+	if ((size_t)n < sizeof(*ev))
+		mn_zero(buf.bytes + n, sizeof(*ev) - n);
+	mn_copy(ev, &buf, sizeof(*ev));
 	return 1;
 }
 
@@ -197,11 +197,16 @@ int mn_page(const struct mn_ctx *ctx, struct migrate_notify_page *page)
 {
 	const struct migrate_notify_page *p = ctx->page;
 
+	/* Nobody says when this changes. */
+	if (p == &ctx->own) {
+		mn_cpu_page(page, ctx->flags & MN_OPEN_ALL_CPUS);
+		return 0;
+	}
 	for (int i = 0; i < PAGE_TRIES; i++) {
 		uint32_t seq = __atomic_load_n(&p->seq, __ATOMIC_ACQUIRE);
 
 		if (!(seq & 1)) {
-			memcpy(page, p, sizeof(*page));
+			mn_copy(page, p, sizeof(*page));
 			/* Pairs with the driver's write barrier behind making seq odd. */
 			__atomic_thread_fence(__ATOMIC_ACQUIRE);
 			if (__atomic_load_n(&p->seq, __ATOMIC_RELAXED) == seq)

@@ -11,7 +11,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "internal.h"
@@ -20,6 +19,12 @@
 
 struct slot {
 	_Alignas(64) atomic_uint in[2];
+};
+
+/* @need: all that @v->needs names and implies, as a set */
+struct choice {
+	struct mn_variant v;
+	__u64 need[MIGRATE_NOTIFY_FEATURE_WORDS];
 };
 
 struct mn_dispatch {
@@ -32,7 +37,7 @@ struct mn_dispatch {
 	struct mn_dispatch *next, **link;
 	unsigned int flags;
 	unsigned int nr;
-	struct mn_variant variant[];
+	struct choice choice[];
 };
 
 /* All of them, for fork(). */
@@ -81,7 +86,8 @@ static void watch_forks(void)
 static struct slot *my_slot(struct mn_dispatch *d)
 {
 	static atomic_uint threads;
-	static _Thread_local unsigned int mine;
+	/* Not what a library that is loaded late would get: that takes a lock, and malloc(). */
+	static _Thread_local unsigned int mine __attribute__((tls_model("initial-exec")));
 
 	if (!mine)
 		mine = 1 + atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) % SLOTS;
@@ -118,11 +124,11 @@ static uint64_t now_ns(void)
 	return t.tv_sec * 1000000000ull + t.tv_nsec;
 }
 
+static const struct timespec nap = { .tv_nsec = 50000 };
+
 /* Until every counter of the bank has been zero once. */
 static int drain(struct mn_dispatch *d, unsigned int bank, uint64_t until)
 {
-	static const struct timespec nap = { .tv_nsec = 50000 };
-
 	for (int i = 0; i < SLOTS; i++) {
 		for (int spin = 0; atomic_load(&d->slot[i].in[bank]); spin++) {
 			if (spin < 100) {
@@ -138,9 +144,8 @@ static int drain(struct mn_dispatch *d, unsigned int bank, uint64_t until)
 }
 
 /* With d->lock. */
-static int bind(struct mn_dispatch *d, const struct mn_variant *v, int timeout_ms)
+static int bind(struct mn_dispatch *d, const struct mn_variant *v, uint64_t until)
 {
-	uint64_t until = timeout_ms < 0 ? UINT64_MAX : now_ns() + timeout_ms * 1000000ull;
 	int ret = 0;
 
 	atomic_store(&d->bound, v);
@@ -153,72 +158,103 @@ static int bind(struct mn_dispatch *d, const struct mn_variant *v, int timeout_m
 	return ret;
 }
 
-/* Whether all of @needs is usable, and nothing of it in @vanish. -ENOENT: not a feature. */
-static int fits(const char *needs, const struct migrate_notify_page *page, const __u64 *vanish)
+/* Names separated by blanks. -ENOENT: one is no feature's. */
+static int resolve(const char *needs, __u64 *need)
 {
 	char name[32];
-	int ret = 1;
 
 	while (needs && *needs) {
-		size_t len = strcspn(needs, " ");
+		size_t len = 0;
 		int nr;
 
-		if (len >= sizeof(name))
-			return -ENOENT;
-		memcpy(name, needs, len);
+		for (; *needs && *needs != ' '; needs++) {
+			if (len == sizeof(name) - 1)
+				return -ENOENT;
+			name[len++] = *needs;
+		}
 		name[len] = '\0';
-		nr = mn_feature_find(name);
+		nr = len ? mn_feature_find(name) : 0;
 		if (nr < 0)
 			return nr;
-		if (!mn_in(page->usable, nr) || mn_in(vanish, nr))
-			ret = 0;
-		needs += len;
-		needs += strspn(needs, " ");
+		if (len)
+			mn_feature_needs(nr, need);
+		needs += *needs == ' ';
 	}
-	return ret;
+	return 0;
 }
 
+static bool any(const __u64 *words)
+{
+	for (int w = 0; w < MIGRATE_NOTIFY_FEATURE_WORDS; w++)
+		if (words[w])
+			return true;
+	return false;
+}
+
+/*
+ * The best that the CPU can run and that needs nothing that may vanish: as @prepare says, and as
+ * the page says while an operation is pending, which another event, or none, does not end.
+ */
 static const struct mn_variant *choose(const struct mn_dispatch *d,
 				       const struct migrate_notify_page *page,
-				       const __u64 *vanish)
+				       const struct migrate_notify_event *prepare)
 {
-	for (unsigned int i = 0; i < d->nr - 1; i++)
-		if (fits(d->variant[i].needs, page, vanish) > 0)
-			return &d->variant[i];
-	return &d->variant[d->nr - 1];
+	const __u64 *told = page->phase != MIGRATE_NOTIFY_IDLE ? page->expect_removed :
+			    prepare ? prepare->removed : NULL;
+	unsigned int i, w;
+
+	/* Nobody says what: anything may. */
+	if (told && !any(told) && !(d->flags & MN_DISPATCH_TRUST))
+		return &d->choice[d->nr - 1].v;
+	for (i = 0; i < d->nr - 1; i++) {
+		for (w = 0; w < MIGRATE_NOTIFY_FEATURE_WORDS; w++) {
+			__u64 gone = (told ? told[w] : 0) | (prepare ? prepare->removed[w] : 0);
+
+			if (d->choice[i].need[w] & ~(page->usable[w] & ~gone))
+				break;
+		}
+		if (w == MIGRATE_NOTIFY_FEATURE_WORDS)
+			break;
+	}
+	return &d->choice[i].v;
 }
 
-static int any(const __u64 *words)
+/* (Sanitizers know no pthread_mutex_clocklock().) */
+static int lock_until(pthread_mutex_t *lock, uint64_t until)
 {
-	for (int i = 0; i < MIGRATE_NOTIFY_FEATURE_WORDS; i++)
-		if (words[i])
-			return 1;
+	if (until == UINT64_MAX)
+		return pthread_mutex_lock(lock);
+	while (pthread_mutex_trylock(lock)) {
+		if (now_ns() >= until)
+			return -ETIMEDOUT;
+		nanosleep(&nap, NULL);
+	}
 	return 0;
 }
 
 int mn_dispatch_update(struct mn_dispatch *d, const struct mn_ctx *ctx,
 		       const struct migrate_notify_event *ev, int timeout_ms)
 {
-	static const __u64 nothing[MIGRATE_NOTIFY_FEATURE_WORDS];
-	const struct mn_variant *v = &d->variant[d->nr - 1];
-	const __u64 *vanish = nothing;
+	uint64_t until = timeout_ms < 0 ? UINT64_MAX : now_ns() + timeout_ms * 1000000ull;
+	const struct migrate_notify_event *prepare = NULL;
+	const struct mn_variant *v = &d->choice[d->nr - 1].v;
 	struct migrate_notify_page page;
-	int ret, blind = 0;
+	int ret, unknown;
 
-	if (ev && ev->type == MIGRATE_NOTIFY_EVENT_PREPARE) {
-		vanish = ev->removed;
-		blind = !any(vanish) && !(d->flags & MN_DISPATCH_TRUST);
-	} else if (ev && ev->type != MIGRATE_NOTIFY_EVENT_COMPLETE &&
-		   ev->type != MIGRATE_NOTIFY_EVENT_CHANGED) {
+	if (ev && ev->type == MIGRATE_NOTIFY_EVENT_PREPARE)
+		prepare = ev;
+	else if (ev && ev->type != MIGRATE_NOTIFY_EVENT_COMPLETE &&
+		 ev->type != MIGRATE_NOTIFY_EVENT_CHANGED)
 		return 0;
-	}
-	pthread_mutex_lock(&d->lock);
+	if (lock_until(&d->lock, until))
+		return -ETIMEDOUT;
 	/* A page that cannot be read says nothing of any feature. */
-	if (!blind && !mn_page(ctx, &page))
-		v = choose(d, &page, vanish);
-	ret = bind(d, v, timeout_ms);
+	unknown = mn_page(ctx, &page);
+	if (!unknown)
+		v = choose(d, &page, prepare);
+	ret = bind(d, v, until);
 	pthread_mutex_unlock(&d->lock);
-	return ret;
+	return ret ? ret : unknown ? -EAGAIN : 0;
 }
 
 const struct mn_variant *mn_dispatch_bound(const struct mn_dispatch *d)
@@ -230,24 +266,28 @@ int mn_dispatch_new(struct mn_dispatch **out, const struct mn_ctx *ctx,
 		    const struct mn_variant *variants, unsigned int nr, unsigned int flags)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	static const struct migrate_notify_page no_page;
 	struct mn_dispatch *d;
-	size_t size = sizeof(*d) + nr * sizeof(d->variant[0]);
+	size_t size = sizeof(*d) + nr * sizeof(d->choice[0]);
+	int ret;
 
 	if (!nr || nr > 64 || flags & ~MN_DISPATCH_TRUST)
 		return -EINVAL;
-	for (unsigned int i = 0; i < nr; i++)
-		if (fits(variants[i].needs, &no_page, no_page.usable) < 0)
-			return -ENOENT;
 	if (variants[nr - 1].needs && *variants[nr - 1].needs)
 		return -EINVAL;
 	d = aligned_alloc(64, (size + 63) & ~63ul);
 	if (!d)
 		return -ENOMEM;
-	memset(d, 0, size);
+	mn_zero(d, size);
 	d->nr = nr;
 	d->flags = flags;
-	memcpy(d->variant, variants, nr * sizeof(d->variant[0]));
+	for (unsigned int i = 0; i < nr; i++) {
+		d->choice[i].v = variants[i];
+		ret = resolve(variants[i].needs, d->choice[i].need);
+		if (ret) {
+			free(d);
+			return ret;
+		}
+	}
 	pthread_mutex_init(&d->lock, NULL);
 	pthread_once(&once, watch_forks);
 	pthread_mutex_lock(&all_lock);
@@ -257,7 +297,9 @@ int mn_dispatch_new(struct mn_dispatch **out, const struct mn_ctx *ctx,
 		all->link = &d->next;
 	all = d;
 	pthread_mutex_unlock(&all_lock);
-	mn_dispatch_update(d, ctx, NULL, 0);
+	/* Nobody calls through it yet; a page that cannot be read has bound the last one. */
+	ret = mn_dispatch_update(d, ctx, NULL, -1);
+	(void)ret;
 	*out = d;
 	return 0;
 }

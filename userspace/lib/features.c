@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* Names, and what the page says of features. */
 #include <errno.h>
-#include <string.h>
 
 #include "internal.h"
 
@@ -93,9 +92,45 @@ const char *mn_feature_name(unsigned int nr)
 int mn_feature_find(const char *name)
 {
 	for (int nr = 0; nr < MIGRATE_NOTIFY_F_NR; nr++)
-		if (!strcmp(feature_names[nr], name))
+		if (mn_same(feature_names[nr], name))
 			return nr;
 	return -ENOENT;
+}
+
+/*
+ * What compilers switch on along with a feature, or its instructions are encoded with: a
+ * hypervisor may hide any bit, and leave those that are nothing without it.
+ */
+#define F(id)	MIGRATE_NOTIFY_F_##id
+static const struct { __u8 nr, needs; } implied[] = {
+	{ F(SSE2), F(SSE) }, { F(SSE3), F(SSE2) }, { F(SSSE3), F(SSE3) }, { F(SSE4_1), F(SSSE3) },
+	{ F(SSE4_2), F(SSE4_1) }, { F(SSE4_2), F(POPCNT) }, { F(SSE4A), F(SSE3) },
+	{ F(AES), F(SSE2) }, { F(PCLMUL), F(SSE2) }, { F(SHA), F(SSE2) }, { F(GFNI), F(SSE2) },
+	{ F(AVX), F(SSE4_2) }, { F(FMA), F(AVX) }, { F(F16C), F(AVX) }, { F(FMA4), F(AVX) },
+	{ F(FMA4), F(SSE4A) }, { F(XOP), F(FMA4) }, { F(AVX2), F(AVX) },
+	{ F(VAES), F(AVX) }, { F(VAES), F(AES) }, { F(VPCLMULQDQ), F(AVX) },
+	{ F(VPCLMULQDQ), F(PCLMUL) }, { F(AVXVNNI), F(AVX2) }, { F(AVXIFMA), F(AVX2) },
+	{ F(AVXVNNIINT8), F(AVX2) }, { F(AVXVNNIINT16), F(AVX2) }, { F(AVXNECONVERT), F(AVX2) },
+	{ F(SHA512), F(AVX2) }, { F(SM3), F(AVX) }, { F(SM4), F(AVX2) },
+	{ F(AVX512F), F(AVX2) }, { F(AVX512F), F(FMA) }, { F(AVX512F), F(F16C) },
+	{ F(AVX512CD), F(AVX512F) }, { F(AVX512DQ), F(AVX512F) }, { F(AVX512BW), F(AVX512F) },
+	{ F(AVX512VL), F(AVX512F) }, { F(AVX512IFMA), F(AVX512F) }, { F(AVX512VBMI), F(AVX512BW) },
+	{ F(AVX512VBMI2), F(AVX512BW) }, { F(AVX512VNNI), F(AVX512F) },
+	{ F(AVX512BITALG), F(AVX512BW) }, { F(AVX512VPOPCNTDQ), F(AVX512F) },
+	{ F(AVX512VP2INTERSECT), F(AVX512F) }, { F(AVX512BF16), F(AVX512BW) },
+	{ F(AVX512FP16), F(AVX512BW) }, { F(AVX512FP16), F(AVX512VL) },
+	{ F(AVX512FP16), F(AVX512DQ) }, { F(AMX_BF16), F(AMX_TILE) }, { F(AMX_INT8), F(AMX_TILE) },
+	{ F(AMX_FP16), F(AMX_TILE) }, { F(AMX_COMPLEX), F(AMX_TILE) },
+	{ F(XSAVEOPT), F(XSAVE) }, { F(XSAVEC), F(XSAVE) },
+};
+#undef F
+
+void mn_feature_needs(unsigned int nr, __u64 *words)
+{
+	words[nr / 64] |= 1ull << nr % 64;
+	for (size_t i = 0; i < NR(implied); i++)
+		if (implied[i].nr == nr && !mn_in(words, implied[i].needs))
+			mn_feature_needs(implied[i].needs, words);
 }
 
 int mn_feature_in(const struct migrate_notify_page *page, unsigned int nr)
@@ -111,13 +146,12 @@ int mn_feature_in(const struct migrate_notify_page *page, unsigned int nr)
 
 int mn_feature(const struct mn_ctx *ctx, const char *name)
 {
-	static const char level[] = "x86-64-v";
+	static const char level[][12] = { "", "x86-64-v1", "x86-64-v2", "x86-64-v3", "x86-64-v4" };
 	struct migrate_notify_page page;
-	int nr = mn_feature_find(name), ret;
-	const char *digit = name + sizeof(level) - 1;
-	int wanted = !strncmp(name, level, sizeof(level) - 1) && *digit >= '1' && *digit <= '4' &&
-		     !digit[1] ? *digit - '0' : 0;
+	int nr = mn_feature_find(name), wanted, ret;
 
+	for (wanted = 4; wanted && !mn_same(name, level[wanted]); wanted--)
+		;
 	if (nr < 0 && !wanted)
 		return nr;
 	ret = mn_page(ctx, &page);

@@ -9,7 +9,8 @@
  *	mn_open(&ctx, "my program", MN_OPEN_DELAY);
  *	... poll() mn_fd(ctx) with all else that is waited for, then ...
  *	while (mn_next(ctx, &ev) > 0) {
- *		mn_dispatch_update(dispatch, ctx, &ev, 1000);
+ *		while (mn_dispatch_update(dispatch, ctx, &ev, 1000) == -ETIMEDOUT)
+ *			;	// a call is still in progress: not ready
  *		if (ev.type == MIGRATE_NOTIFY_EVENT_PREPARE)
  *			mn_ack(ctx, ev.op_id);
  *	}
@@ -17,7 +18,11 @@
  * Events, phases, features and their names are those of <linux/migrate_notify.h>.
  *
  * Without the driver all of this works: no events come, mn_fd() is -1, which poll() ignores,
- * features are what CPUID says, and mn_supported() says what is missing.
+ * features are what CPUID says whenever it is asked, and mn_supported() says what is missing.
+ *
+ * libc chooses its memcpy(), strlen() ... by the CPU that the program started on. This library
+ * calls none of them; a program that has to survive a move to a poorer CPU must not either, or
+ * start with GLIBC_TUNABLES that keep libc from it: see NOTES in migrate-notify(3).
  *
  * Errors are negative errno values. Every function may be called by several threads at once,
  * also with one context, except mn_close() and mn_dispatch_free(), which have to be the last
@@ -40,19 +45,26 @@ extern "C" {
 
 #pragma GCC visibility push(default)
 
+#define MN_MUST_CHECK	__attribute__((warn_unused_result))
+
 struct mn_ctx;
 
 /* -- contexts -------------------------------------------------------------------------- */
 
 #define MN_OPEN_DELAY		0x1	/* migrations wait for our ack, up to their deadline */
 #define MN_OPEN_REQUIRED	0x2	/* fail without the driver */
+#define MN_OPEN_ALL_CPUS	0x4	/* without it: features are those of all our CPUs */
 
 /**
  * mn_open() - begin to watch
  * @ctx: gets the context; mn_close() it
  * @name: who we are, for people: printable ASCII, cut to 31 characters; NULL: the program's
  *	short name
- * @flags: MN_OPEN_DELAY | MN_OPEN_REQUIRED, or 0
+ * @flags: MN_OPEN_DELAY | MN_OPEN_REQUIRED | MN_OPEN_ALL_CPUS, or 0
+ *
+ * Without the driver CPUID is asked on the CPU that the caller happens to run on. With
+ * MN_OPEN_ALL_CPUS a thread, in which no signal is handled, is bound to one CPU after the other
+ * each time: slow, and sandboxes may kill a program for sched_setaffinity().
  *
  * Events of PREPARE, COMPLETE and CHANGED from now on are read; see mn_subscribe().
  *
@@ -60,7 +72,7 @@ struct mn_ctx;
  * MN_OPEN_DELAY); -EDQUOT: it has too many open; -ENODEV: MN_OPEN_REQUIRED, and no driver;
  * -EPROTO: a driver of another ABI version; -EINVAL: unknown flags; -ENOMEM, -EMFILE, -ENFILE.
  */
-int mn_open(struct mn_ctx **ctx, const char *name, unsigned int flags);
+int mn_open(struct mn_ctx **ctx, const char *name, unsigned int flags) MN_MUST_CHECK;
 
 /**
  * mn_close() - end it
@@ -141,7 +153,7 @@ int mn_next(struct mn_ctx *ctx, struct migrate_notify_event *ev);
  * @timeout_ms: at most so long; -1: for ever
  *
  * Return: 1: mn_next() has something (unless another thread takes it); 0: not in time, or
- * without the driver; -EINTR: a signal came; -ECHILD.
+ * without the driver; -EINTR: a signal came; -ECHILD; -EIO: the device is gone.
  */
 int mn_wait(struct mn_ctx *ctx, int timeout_ms);
 
@@ -149,8 +161,9 @@ int mn_wait(struct mn_ctx *ctx, int timeout_ms);
  * mn_ack() - ready for the migration
  * @op_id: of the PREPARE event
  *
- * Return: 0, also if done already. -ESTALE: too late, or no such operation; -EPERM: without
- * MN_OPEN_DELAY nobody waits for us; -ENODEV, -ECHILD.
+ * Return: 0, also if done already while others are waited for. -ESTALE: too late, or all is ready
+ * already, or no such operation: nobody waits; -EPERM: opened without MN_OPEN_DELAY; -ENODEV,
+ * -ECHILD.
  */
 int mn_ack(struct mn_ctx *ctx, uint64_t op_id);
 
@@ -160,7 +173,7 @@ int mn_refuse(struct mn_ctx *ctx, uint64_t op_id);
 /**
  * mn_page() - all that is known now
  * @page: gets a copy that is consistent in itself; without the driver only the features, the
- *	CPU and XCR0 are set
+ *	CPU and XCR0 are set, by some 50 CPUID instructions (each an exit to the hypervisor)
  *
  * Return: 0, or -ETIMEDOUT: the driver wrote all the time.
  */
@@ -238,7 +251,8 @@ struct mn_dispatch;
  * struct mn_variant - one way to do the job
  * @name: for people
  * @ops: the table of functions
- * @needs: names of the features that it needs, separated by blanks; NULL or "": none
+ * @needs: names of the features that it needs, separated by blanks; NULL or "": none. What
+ *	these need in turn is implied ("avx2": avx, sse4.2, popcnt ...)
  */
 struct mn_variant {
 	const char *name;
@@ -260,7 +274,8 @@ struct mn_variant {
  * Return: 0; -EINVAL; -ENOENT: a feature's name is not known; -ENOMEM.
  */
 int mn_dispatch_new(struct mn_dispatch **d, const struct mn_ctx *ctx,
-		    const struct mn_variant *variants, unsigned int nr, unsigned int flags);
+		    const struct mn_variant *variants, unsigned int nr, unsigned int flags)
+	MN_MUST_CHECK;
 
 /* mn_dispatch_free() - no thread may be within mn_enter() */
 void mn_dispatch_free(struct mn_dispatch *d);
@@ -268,17 +283,20 @@ void mn_dispatch_free(struct mn_dispatch *d);
 /**
  * mn_dispatch_update() - bind what fits after an event
  * @ev: PREPARE: the best variant that needs nothing that vanishes; COMPLETE, CHANGED, or NULL:
- *	the best of all; other events: nothing is done
+ *	the best of all, but what the page of this moment says of an operation that is pending
+ *	counts as its PREPARE; other events: nothing is done
  * @timeout_ms: how long to wait for calls in progress; -1: for ever
  *
  * When it returns 0, no thread calls through another variant any more: so after a PREPARE,
- * ack then. Do not call it between mn_enter() and mn_exit().
+ * ack then. Do not call it between mn_enter() and mn_exit(). Updates of the same table wait for
+ * each other.
  *
- * Return: 0. -ETIMEDOUT: the variant is bound for new calls, but a call through another is
- * still in progress; call it again.
+ * Return: 0. -ETIMEDOUT: another update, or a call through another variant, is still in
+ * progress: call it again, and do not ack. -EAGAIN: the page could not be read, so the last
+ * variant is bound, and no call goes through another: safe, but call it again.
  */
 int mn_dispatch_update(struct mn_dispatch *d, const struct mn_ctx *ctx,
-		       const struct migrate_notify_event *ev, int timeout_ms);
+		       const struct migrate_notify_event *ev, int timeout_ms) MN_MUST_CHECK;
 
 /* The variant that is bound now. */
 const struct mn_variant *mn_dispatch_bound(const struct mn_dispatch *d);

@@ -108,13 +108,25 @@ static void say_type(struct agent *a, enum mn_msg_type type, uint64_t op)
 	say(a, &m);
 }
 
+static void say_failed(struct agent *a, struct mn_msg *m, const char *text)
+{
+	fprintf(stderr, "migrate-notify agent: %s\n", text);
+	snprintf(m->text, sizeof(m->text), "%s", text);
+	say(a, m);
+}
+
 static void say_error(struct agent *a, uint64_t op, const char *text)
 {
 	struct mn_msg m = { .type = MN_MSG_ERROR, .op = op };
 
-	fprintf(stderr, "migrate-notify agent: %s\n", text);
-	snprintf(m.text, sizeof(m.text), "%s", text);
-	say(a, &m);
+	say_failed(a, &m, text);
+}
+
+static void say_busy(struct agent *a, uint64_t op)
+{
+	struct mn_msg m = { .type = MN_MSG_ERROR, .op = op, .busy = true };
+
+	say_failed(a, &m, "another migration is being prepared");
 }
 
 static void say_hello(struct agent *a)
@@ -141,6 +153,30 @@ static void known_features(const char *names, __u64 *words)
 	}
 }
 
+/*
+ * Asked once more: what the driver says now is the answer, and not what was said of it then. An
+ * operation that has ended waits for nobody: "ready" would be a lie.
+ */
+static void prepare_again(struct agent *a, uint64_t op)
+{
+	struct mn_msg ready = { .type = MN_MSG_READY, .op = op };
+	struct migrate_notify_page p;
+
+	if (mn_page(a->ctx, &p)) {
+		say_error(a, op, "the driver's page cannot be read");
+	} else if (p.op_id != op || p.phase == MIGRATE_NOTIFY_IDLE) {
+		say_error(a, op, "this operation has ended; use another number");
+	} else {
+		say_type(a, MN_MSG_PREPARING, op);
+		if (p.phase == MIGRATE_NOTIFY_PREPARING)
+			return;
+		/* Told to an agent before this one: how many is not known any more. */
+		ready.refused = p.refused;
+		ready.late = p.phase == MIGRATE_NOTIFY_TIMED_OUT;
+		say(a, a->ready.op == op ? &a->ready : &ready);
+	}
+}
+
 static void prepare(struct agent *a, const struct mn_msg *m)
 {
 	struct migrate_notify_inject in = {
@@ -153,15 +189,14 @@ static void prepare(struct agent *a, const struct mn_msg *m)
 	known_features(m->vanish, in.expect_removed);
 	known_features(m->appear, in.expect_added);
 	ret = mn_inject(a->ctx, &in);
-	if (ret == -EBUSY) {
-		say_error(a, m->op, "another migration is being prepared");
-	} else if (ret && ret != -EALREADY) {
+	if (ret == -EBUSY)
+		say_busy(a, m->op);
+	else if (ret == -EALREADY)
+		prepare_again(a, m->op);
+	else if (ret)
 		say_error(a, m->op, strerror(-ret));
-	} else {
+	else
 		say_type(a, MN_MSG_PREPARING, m->op);
-		if (ret == -EALREADY && a->ready.op == m->op)
-			say(a, &a->ready);
-	}
 }
 
 static void complete(struct agent *a, const struct mn_msg *m)
@@ -193,7 +228,7 @@ static void line(struct agent *a, const char *text, size_t len)
 	struct mn_msg m;
 
 	if (mn_msg_decode(text, len, &m, &why)) {
-		say_error(a, 0, why);
+		say_error(a, m.op, why);
 		return;
 	}
 	switch (m.type) {

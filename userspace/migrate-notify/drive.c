@@ -154,14 +154,30 @@ int cli_ack(struct cli *c)
  * simulate
  */
 
+/* As mn_wait(), but what is in @signals, a signalfd, ends it. */
+static int wait_event(struct mn_ctx *ctx, int signals, int timeout_ms)
+{
+	struct pollfd p[] = {
+		{ .fd = signals, .events = POLLIN },
+		{ .fd = ctx ? mn_fd(ctx) : -1, .events = POLLIN },
+	};
+	int ret = poll(p, 2, timeout_ms);
+
+	if (ret < 0)
+		return -errno;
+	if (p[0].revents)
+		return -EINTR;
+	return ret && !(p[1].revents & POLLIN) ? -EIO : ret;
+}
+
 /* Until READY or TIMED_OUT of @op: 0, or a negative errno. */
-static int wait_ready(const struct cli *c, struct mn_ctx *ctx, uint64_t op,
+static int wait_ready(const struct cli *c, struct mn_ctx *ctx, uint64_t op, int signals,
 		      struct migrate_notify_event *ev)
 {
 	int ret;
 
 	/* The driver keeps the deadline; this is for a driver that does not. */
-	while ((ret = mn_wait(ctx, 1900000)) > 0) {
+	while ((ret = wait_event(ctx, signals, 1900000)) > 0) {
 		ret = mn_next(ctx, ev);
 		if (ret < 0)
 			return ret;
@@ -197,7 +213,26 @@ static int print_rest(const struct cli *c, struct mn_ctx *ctx, uint64_t op)
 	return ret ? ret : -ETIMEDOUT;
 }
 
-static int drill(struct cli *c, struct mn_ctx *ctx, bool *late)
+/* From READY on. */
+static int play_move(struct cli *c, struct mn_ctx *ctx, uint64_t op, int signals)
+{
+	struct migrate_notify_inject in = {
+		.action = MIGRATE_NOTIFY_INJECT_MOVING, .op_id = op,
+	};
+	int ret = mn_inject(ctx, &in);
+
+	if (!ret && c->moving_ms > 0)
+		ret = wait_event(NULL, signals, c->moving_ms);
+	if (ret)
+		return ret;
+	in = (struct migrate_notify_inject){
+		.action = MIGRATE_NOTIFY_INJECT_COMPLETE, .op_id = op,
+		.status = c->status < 0 ? MIGRATE_NOTIFY_SUCCESS : (uint32_t)c->status,
+	};
+	return mn_inject(ctx, &in);
+}
+
+static int drill(struct cli *c, struct mn_ctx *ctx, int signals, bool *late)
 {
 	struct migrate_notify_inject in = {
 		.action = MIGRATE_NOTIFY_INJECT_PREPARE,
@@ -214,23 +249,20 @@ static int drill(struct cli *c, struct mn_ctx *ctx, bool *late)
 	if (ret)
 		return ret;
 	op = in.op_id;
-	ret = wait_ready(c, ctx, op, &ev);
-	if (ret)
+	ret = wait_ready(c, ctx, op, signals, &ev);
+	if (!ret) {
+		*late = ev.type == MIGRATE_NOTIFY_EVENT_TIMED_OUT;
+		ret = play_move(c, ctx, op, signals);
+	}
+	if (ret && ret != -ECANCELED) {
+		/* Nobody else would end it, and programs would wait for that. */
+		in = (struct migrate_notify_inject){
+			.action = MIGRATE_NOTIFY_INJECT_COMPLETE, .op_id = op,
+			.status = MIGRATE_NOTIFY_CANCELLED,
+		};
+		mn_inject(ctx, &in);
 		return ret;
-	*late = ev.type == MIGRATE_NOTIFY_EVENT_TIMED_OUT;
-	in = (struct migrate_notify_inject){
-		.action = MIGRATE_NOTIFY_INJECT_MOVING, .op_id = op,
-	};
-	ret = mn_inject(ctx, &in);
-	if (ret)
-		return ret;
-	if (c->moving_ms > 0)
-		poll(NULL, 0, c->moving_ms);
-	in = (struct migrate_notify_inject){
-		.action = MIGRATE_NOTIFY_INJECT_COMPLETE, .op_id = op,
-		.status = c->status < 0 ? MIGRATE_NOTIFY_SUCCESS : (uint32_t)c->status,
-	};
-	ret = mn_inject(ctx, &in);
+	}
 	return ret ? ret : print_rest(c, ctx, op);
 }
 
@@ -238,13 +270,22 @@ int cli_simulate(struct cli *c)
 {
 	struct mn_ctx *ctx;
 	bool late = false;
-	int ret = cli_open(c, &ctx, "simulate", MN_OPEN_REQUIRED);
+	sigset_t mask;
+	int ret = cli_open(c, &ctx, "simulate", MN_OPEN_REQUIRED), signals;
 
 	if (ret)
 		return ret;
-	ret = mn_subscribe(ctx, ALL_EVENTS, MIGRATE_NOTIFY_CURSOR_NOW);
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGHUP);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	signals = signalfd(-1, &mask, SFD_CLOEXEC);
+	/* Who reads our output may go away, too. */
+	signal(SIGPIPE, SIG_IGN);
+	ret = signals < 0 ? -errno : mn_subscribe(ctx, ALL_EVENTS, MIGRATE_NOTIFY_CURSOR_NOW);
 	if (!ret)
-		ret = drill(c, ctx, &late);
+		ret = drill(c, ctx, signals, &late);
 	mn_close(ctx);
 	if (ret)
 		return cli_fail(c, ret, ret == -ECANCELED ? "a real migration came between" :
@@ -291,8 +332,9 @@ static int wait_for(const struct cli *c, struct mn_ctx *ctx, pid_t pid, int sign
 	int status, ret;
 
 	for (;;) {
-		if (waitpid(pid, &status, WNOHANG) == pid)
-			return status;
+		ret = waitpid(pid, &status, WNOHANG);
+		if (ret)
+			return ret == pid ? status : -errno;
 		if (poll(p, 2, -1) < 0 && errno != EINTR)
 			return -errno;
 		if (p[0].revents && read(signals, &info, sizeof(info)) == sizeof(info) &&
@@ -300,8 +342,11 @@ static int wait_for(const struct cli *c, struct mn_ctx *ctx, pid_t pid, int sign
 			kill(pid, info.ssi_signo);
 		if (p[1].revents) {
 			ret = hold(c, ctx, c->rest[0]);
-			if (ret)
-				return ret;
+			/* The command runs all the same, and its exit code is wanted. */
+			if (ret) {
+				cli_fail(c, ret, "events (migrations wait all the same)");
+				p[1].fd = -1;
+			}
 		}
 	}
 }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -271,6 +272,8 @@ int main(int argc, char **argv)
 	const struct command *cmd;
 	int ret;
 
+	/* Ignored, as some leave it, wait() would find no child. */
+	signal(SIGCHLD, SIG_DFL);
 	if (guard_standard_fds())
 		return CLI_FAILURE;
 	if (argc < 2) {

@@ -36,6 +36,15 @@ static void add_num(struct json_object *o, const char *key, uint64_t v)
 	cli_json_add(o, key, cli_json(json_object_new_uint64(v)));
 }
 
+/* The driver's own numbers are above 2^63; jq and others round what is above 2^53. */
+static void add_op(struct json_object *o, uint64_t v)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, v);
+	add_text(o, "op", text);
+}
+
 static void add_bool(struct json_object *o, const char *key, bool v)
 {
 	cli_json_add(o, key, cli_json(json_object_new_boolean(v)));
@@ -132,7 +141,7 @@ static struct json_object *event_json(const struct migrate_notify_event *ev)
 
 	add_text(o, "event", mn_type_name(ev->type));
 	add_num(o, "seq", ev->seq);
-	add_num(o, "op", ev->op_id);
+	add_op(o, ev->op_id);
 	add_num(o, "time_ns", ev->time_ns);
 	add_text(o, "source", mn_source_name(ev->source));
 	if (ev->type == MIGRATE_NOTIFY_EVENT_PREPARE)
@@ -209,7 +218,7 @@ static void status_json(const struct migrate_notify_page *p)
 	add_text(o, "phase", mn_phase_name(p->phase));
 	add_num(o, "generation", p->generation);
 	add_num(o, "feature_generation", p->feature_generation);
-	add_num(o, "op", p->op_id);
+	add_op(o, p->op_id);
 	add_num(o, "deadline_ns", p->deadline_ns);
 	add_num(o, "waiting", p->waiting);
 	add_num(o, "refused", p->refused);
@@ -255,7 +264,10 @@ static void status_text(const struct migrate_notify_page *p)
 		printf(", op 0x%" PRIx64 ", %u awaited, %u refused", (uint64_t)p->op_id, p->waiting,
 		       p->refused);
 	printf("\n%-12s%" PRIu64 "\n", "Migrations", (uint64_t)p->migrations);
-	if (p->complete_ns)
+	/* Whose number is the page's only until the next one begins. */
+	if (p->complete_ns && p->phase)
+		printf("%-12s%s\n", "Last", mn_status_name(p->status));
+	else if (p->complete_ns)
 		printf("%-12sop 0x%" PRIx64 ", %s\n", "Last", (uint64_t)p->op_id,
 		       mn_status_name(p->status));
 	printf("%-12s%" PRIu64 "\n", "Events", (uint64_t)p->generation);
@@ -445,7 +457,7 @@ int cli_features(struct cli *c)
 			return CLI_USAGE;
 		}
 	}
-	ret = cli_open(c, &ctx, NULL, 0);
+	ret = cli_open(c, &ctx, NULL, MN_OPEN_ALL_CPUS);
 	if (ret)
 		return ret;
 	driver = !mn_supported(ctx);

@@ -104,6 +104,18 @@ static const char *get_text(struct json_object *o, const char *key, char *out, s
 	return NULL;
 }
 
+static const char *get_bool(struct json_object *o, const char *key, bool *out)
+{
+	struct json_object *v;
+
+	if (!json_object_object_get_ex(o, key, &v))
+		return NULL;
+	if (!json_object_is_type(v, json_type_boolean))
+		return "a truth value is none";
+	*out = json_object_get_boolean(v);
+	return NULL;
+}
+
 static bool is_feature_name(const char *s, size_t len)
 {
 	return len && len < 32 &&
@@ -148,14 +160,15 @@ static const char *decode(struct json_object *o, struct mn_msg *m)
 
 	if (!json_object_is_type(o, json_type_object))
 		return "not an object";
+	/* First, so that who asked is told what was wrong with the rest. */
+	if ((why = get_u64(o, "op", 0, INT64_MAX, &m->op)))
+		return why;
 	if (!json_object_object_get_ex(o, "type", &v) || !json_object_is_type(v, json_type_string))
 		return "no type";
 	found = find(type_names, MN_MSG_NR, json_object_get_string(v));
 	if (found < 0)
 		return "unknown type";
 	m->type = found;
-	if ((why = get_u64(o, "op", 0, INT64_MAX, &m->op)))
-		return why;
 	if (!m->op && m->type != MN_MSG_HELLO && m->type != MN_MSG_ERROR)
 		return "no op";
 	switch (m->type) {
@@ -184,8 +197,12 @@ static const char *decode(struct json_object *o, struct mn_msg *m)
 			return "unknown status";
 		m->status = found;
 		return NULL;
-	case MN_MSG_HELLO:
 	case MN_MSG_ERROR:
+		why = get_bool(o, "busy", &m->busy);
+		if (why)
+			return why;
+		/* fall through */
+	case MN_MSG_HELLO:
 		return get_text(o, "text", m->text, sizeof(m->text));
 	default:
 		return NULL;
@@ -205,6 +222,7 @@ int mn_msg_decode(const char *line, size_t len, struct mn_msg *m, const char **w
 	struct json_object *o = NULL;
 	struct mn_msg got = { 0 };
 
+	*m = got;
 	*why = "not JSON";
 	if (!len || len > INT_MAX || memchr(line, '\0', len))
 		return -EBADMSG;
@@ -219,8 +237,10 @@ int mn_msg_decode(const char *line, size_t len, struct mn_msg *m, const char **w
 		*why = decode(o, &got);
 	json_object_put(o);
 	json_tokener_free(tok);
-	if (*why)
+	if (*why) {
+		m->op = got.op;
 		return -EBADMSG;
+	}
 	*m = got;
 	return 0;
 }
@@ -295,6 +315,8 @@ int mn_msg_encode(const struct mn_msg *m, char *buf, size_t size)
 		break;
 	case MN_MSG_HELLO:
 	case MN_MSG_ERROR:
+		if (m->busy)
+			put(&o, ",\"busy\":true");
 		if (*m->text)
 			put_text(&o, m->text);
 		break;

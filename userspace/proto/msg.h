@@ -6,6 +6,7 @@
 #ifndef MN_MSG_H
 #define MN_MSG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -41,6 +42,7 @@ enum mn_msg_status {
  * @acked: ready: how many subscribers acknowledged
  * @late: ready: how many did not
  * @refused: ready: how many of those who did ask for the migration not to happen
+ * @busy: error: another migration is being prepared; asking again may help
  * @vanish: prepare: features that the destination lacks, names separated by one blank
  * @appear: prepare: features that only the destination has
  * @text: error: what was wrong; hello: the version of who speaks
@@ -54,6 +56,7 @@ struct mn_msg {
 	uint32_t acked;
 	uint32_t late;
 	uint32_t refused;
+	bool busy;
 	char vanish[1024];
 	char appear[1024];
 	char text[128];
@@ -65,7 +68,7 @@ struct mn_msg {
 /**
  * mn_msg_decode() - one line, which may be anything
  * @line: need not be NUL-terminated
- * @m: all of it is set, on success only
+ * @m: all of it is set; on failure it is all 0 but for @op, as far as that could be read
  * @why: on failure, what is wrong with the line; a constant
  *
  * Keys that are not known are ignored.

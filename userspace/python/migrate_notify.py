@@ -90,14 +90,16 @@ class Context:
     """
 
     def __init__(self, name='python', delay=False):
+        self._fd, self._page = -1, None     # for close(), however far this gets
         self._delay, self._pid = delay, os.getpid()
         self._name = ''.join(c if ' ' <= c <= '~' else '?' for c in name)[:31].encode()
         try:
             self._fd = os.open(DEVICE, (os.O_RDWR if delay else os.O_RDONLY) | os.O_NONBLOCK |
                                os.O_CLOEXEC)
-        except FileNotFoundError:
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
+                raise
             raise NotSupported(errno.ENODEV, 'no driver', DEVICE) from None
-        self._page = None
         try:
             self._page = mmap.mmap(self._fd, mmap.PAGESIZE, mmap.MAP_SHARED, mmap.PROT_READ)
             magic, version, size = struct.unpack_from('<III', self._page)
@@ -116,6 +118,10 @@ class Context:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+    def __del__(self):
+        # Else migrations would wait for one that nobody can use any more.
+        self.close()
 
     def __enter__(self):
         return self

@@ -98,6 +98,7 @@ def case_mn_cli(guest):
     events = lines(guest, f"{CLI} history --json")
     need([e["seq"] for e in events] == list(range(1, len(events) + 1)) and len(events) == 16,
          f"{len(events)} events: {events}")
+    until(guest, "[ $(wc -l </run/lab/watch) -ge 16 ]")
     seen = end(guest, "watch").splitlines()
     need([json.loads(e)["seq"] for e in seen] == [e["seq"] for e in events], f"watched: {seen}")
     status = lines(guest, f"{CLI} status --json")[0]
@@ -108,7 +109,8 @@ def case_mn_cli(guest):
     done = guest.run(f"cp /suite/bin/{CLI} /tmp/cli; {user} status >/dev/null; echo status=$?; "
                      f"{user} simulate; echo simulate=$?; {user} inhibit -- true; echo inhibit=$?")
     need(all(word in done["out"] for word in ("status=0", "simulate=5", "inhibit=5")), f"{done}")
-    text = ok(guest.run("pid=$(cat /run/lab/python.pid); kill $pid; cat /run/lab/python"), "python")
+    until(guest, "[ $(wc -l </run/lab/python) -ge 9 ]")
+    text = ok(guest.run("kill $(cat /run/lab/python.pid); cat /run/lab/python"), "python")
     told = re.findall(r"^\d+ (\w+) \d+ (\w+)", text, re.M)
     need(told == [("prepare", "None"), ("complete", "failed")] +
          [("prepare", "None"), ("complete", "success")] * 3, f"python: {text}")
@@ -161,7 +163,7 @@ def case_mn_orchestrated(guest):
     bound = re.findall(r"^[\d.]+ (?:\w+): (\w+)$", text, re.M)
     need(bound == ["sse42", "plain", "avx2", "sse42"], f"{text}")
     events = lines(guest, f"{CLI} history --json")
-    told = [(e["event"], e["op"]) for e in events if e["event"] in ("prepare", "complete")]
+    told = [(e["event"], int(e["op"])) for e in events if e["event"] in ("prepare", "complete")]
     need(told == [(e, op) for op in (7, 8) for e in ("prepare", "complete")], f"{events}")
     python = ok(guest.run("cat /run/lab/python"), "python")
     need(re.search(r"complete 7 success.* avx2", python) and

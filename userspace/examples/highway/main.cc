@@ -59,6 +59,8 @@ HWY_AFTER_NAMESPACE();
 
 #include <migrate-notify.h>
 
+#include "../plain_libc.h"
+
 namespace hybrid {
 HWY_EXPORT(Sum);
 HWY_EXPORT(Target);
@@ -80,7 +82,8 @@ const Allowed kSsse3 = { HWY_SSSE3 | kBase };
 const Allowed kNone = { kBase };
 
 const mn_variant kVariants[] = {
-	{ "AVX3", &kAvx512, "avx512f avx512vl avx512bw avx512dq avx512cd avx2 bmi bmi2 fma f16c" },
+	{ "AVX3", &kAvx512, "avx512f avx512vl avx512bw avx512dq avx512cd avx2 bmi bmi2 fma f16c lzcnt "
+	  "sse4.2 pclmul aes" },
 	{ "AVX2", &kAvx2, "avx avx2 bmi bmi2 fma f16c lzcnt sse4.2 pclmul aes" },
 	{ "SSE4", &kSse4, "sse4.1 sse4.2 ssse3 pclmul aes" },
 	{ "SSSE3", &kSsse3, "ssse3 sse3" },
@@ -128,6 +131,7 @@ void Say(const char *why, mn_dispatch *d)
 
 int main(int argc, char **argv)
 {
+	plain_libc(argv);
 	using namespace hybrid;
 	std::vector<uint32_t> words(1 << 14);
 	std::vector<std::thread> threads;

@@ -21,13 +21,16 @@
 
 #include <migrate-notify.h>
 
+#include "../plain_libc.h"
+
 namespace {
 
 // What each of simdjson's implementations needs; ops is its name.
 const mn_variant variants[] = {
 	{ "icelake", "icelake",
-	  "avx2 bmi bmi2 pclmul avx512f avx512dq avx512cd avx512bw avx512vbmi2 avx512vl" },
-	{ "haswell", "haswell", "avx avx2 pclmul bmi bmi2" },
+	  "avx2 bmi bmi2 lzcnt pclmul avx512f avx512dq avx512cd avx512bw avx512vbmi avx512vbmi2 "
+	  "avx512vl" },
+	{ "haswell", "haswell", "avx avx2 pclmul bmi bmi2 lzcnt" },
 	{ "westmere", "westmere", "sse4.2 pclmul" },
 	{ "fallback", "fallback", nullptr },
 };
@@ -86,6 +89,7 @@ void say(const char *why, mn_dispatch *d)
 
 int main(int argc, char **argv)
 {
+	plain_libc(argv);
 	std::string text = "[";
 	uint64_t right = 0;
 	std::vector<std::thread> threads;

@@ -25,6 +25,7 @@
 
 #include <migrate-notify.h>
 
+#include "../plain_libc.h"
 #include "kernels.h"
 
 #define BLOCK		(12 * 1024)	/* of 3 (base64) and of 16 (AES) */
@@ -219,6 +220,7 @@ int main(int argc, char **argv)
 	struct mn_ctx *ctx;
 	sigset_t set;
 
+	plain_libc(argv);
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (opt == 't')
 			threads = atoi(optarg);

@@ -70,6 +70,29 @@ compile() {	# compile SUFFIX COMPILER FLAG... : and run it with the shared libra
 		LD_LIBRARY_PATH=$build "$tmp/p"
 }
 
+# libc's are bound to what the CPU of the start had, and we run on another one.
+no_ifunc() { ! nm -D --undefined-only "$so" | grep -E ' (__)?(mem|str|stp|bcmp|bzero)'; }
+
+# Nor does the dynamic linker's lazy binding, with its XSAVEC, or TLS that is set up by malloc().
+bound_at_start() {
+	readelf -d "$so" | grep -q 'FLAGS.*NOW' && ! nm -D --undefined-only "$so" | grep tls_get
+}
+
+# An ack after an update that was not done would be a lie.
+checked() {
+	cat >"$tmp/u.c" <<-'END'
+	#include <migrate-notify.h>
+	void update(struct mn_dispatch *d, struct mn_ctx *ctx);
+	void update(struct mn_dispatch *d, struct mn_ctx *ctx)
+	{
+		mn_dispatch_update(d, ctx, NULL, 0);
+	}
+	END
+	# shellcheck disable=SC2086 # a list
+	! cc $flags -c -o "$tmp/u.o" "$tmp/u.c" 2>"$tmp/err" &&
+		grep -q 'warn.unused.result' "$tmp/err"
+}
+
 static() {
 	program c
 	# shellcheck disable=SC2086 # a list
@@ -107,10 +130,13 @@ installed() {
 		LD_LIBRARY_PATH=$(dirname "$pc") "$tmp/p"
 }
 
-echo 1..11
+echo 1..14
 check 'exported symbols are those of the version script' symbols
 check 'and those of the header' declared
 check 'SONAME' soname
+check 'no function of libc that is bound to the CPU' no_ifunc
+check 'and nothing bound later' bound_at_start
+check 'results that must be looked at' checked
 check 'C11' compile c cc -std=c11
 check 'C99' compile c cc -std=gnu99
 check 'C++11' compile cc g++ -std=c++11

@@ -62,7 +62,7 @@ denied() {
 	"$here/standin.py" --deny "$preload" sh -c "$1"
 }
 
-echo 1..49
+echo 1..53
 
 # help, version, mistakes
 expect 'version' 0 "^migrate-notify $VERSION\$" '' "$mn" --version
@@ -102,11 +102,32 @@ d[0]["vendor"] == "StandInStand"' driver '"$mn" status --json'
 expect 'absent feature' 1 '^sha  *absent' '' driver '"$mn" features aes sha'
 json 'a drill' '[e["event"] for e in d] == ["prepare", "ready", "moving", "complete"] and
 d[0]["removed"] == ["aes"] and d[0]["simulated"] and d[3]["status"] == "cancelled" and
-len({e["op"] for e in d}) == 1' driver \
+len({e["op"] for e in d}) == 1 and int(d[0]["op"]) > 1 << 63' driver \
 	'"$mn" simulate --json --vanish aes --status cancelled --moving 5'
 json 'watch acks' '[e["event"] for e in d] == ["prepare", "complete"]' driver '
 "$mn" watch --json --ack -n 2 --timeout 20000 & while ! "$mn" list | grep -q delays; do :; done
 "$mn" simulate >"$tmp/drill"; wait $!'
+json 'the operation of one event can be acked' 'd[0]["phase"] == "ready"' driver '
+exec 9<>/dev/migrate-notify; "$mn" ack --fd 9
+"$mn" simulate --moving 60000 >/dev/null & sim=$!
+op=$("$mn" watch --since 0 -n 1 --json |
+	python3 -c "import json; print(json.loads(input())[\"op\"])")
+"$mn" ack --fd 9 "$op"; until "$mn" status | grep -q "^Phase *moving"; do :; done
+kill $sim; wait $sim
+"$mn" history --json | python3 -c "
+import json, sys
+print(json.dumps({\"phase\": [json.loads(e)[\"event\"] for e in sys.stdin][1]}))"'
+for sig in INT TERM HUP; do
+	expect "a drill that SIG$sig ends" 0 'complete .*cancelled' '' driver '
+exec 9<>/dev/migrate-notify; "$mn" ack --fd 9
+python3 -c "
+import signal, sys, os
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])" "$mn" simulate >/dev/null 2>&1 & sim=$!
+until "$mn" status | grep -q "^Phase *preparing"; do :; done
+kill -'$sig' $sim; wait $sim && exit 9
+"$mn" status | grep "^Phase *idle" && "$mn" history'
+done
 expect 'a drill with one who is late' 4 'timed-out.*1 not ready' '' driver \
 	'"$mn" inhibit -- sh -c '\''"$mn" simulate --timeout 50'\'' 2>/dev/null'
 expect 'inhibit refuses' 0 'ready.*1 refused' '' driver \

@@ -33,7 +33,7 @@ static void have(const char *names)
 	memset(page.usable, 0, sizeof(page.usable));
 	for (const char *const *n = (const char *const[]){ "aes", "avx2", NULL }; *n; n++)
 		if (strstr(names, *n))
-			page.usable[mn_feature_find(*n) / 64] |= 1ull << mn_feature_find(*n) % 64;
+			mn_feature_needs(mn_feature_find(*n), page.usable);
 }
 
 static struct migrate_notify_event event(unsigned int type, const char *removed)
@@ -98,9 +98,65 @@ static void choice(void **state)
 	/* A page that cannot be read says nothing of any feature. */
 	have("aes");
 	page.seq = 1;
-	assert_int_equal(mn_dispatch_update(d, &ctx, &complete, 100), 0);
+	assert_int_equal(mn_dispatch_update(d, &ctx, &complete, 100), -EAGAIN);
 	expect_bound(&plain);
 	page.seq = 0;
+}
+
+/* Events that come while another migration is being prepared do not undo that. */
+static void pending(void **state)
+{
+	struct migrate_notify_event complete = event(MIGRATE_NOTIFY_EVENT_COMPLETE, "");
+	struct migrate_notify_event changed = event(MIGRATE_NOTIFY_EVENT_CHANGED, "");
+	struct migrate_notify_event old = event(MIGRATE_NOTIFY_EVENT_PREPARE, "aes");
+	const struct migrate_notify_event *events[] = { &complete, &changed, NULL };
+	int avx2 = mn_feature_find("avx2");
+	struct mn_dispatch *young;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		page.phase = MIGRATE_NOTIFY_READY;
+		page.expect_removed[avx2 / 64] = 1ull << avx2 % 64;
+		assert_int_equal(mn_dispatch_update(d, &ctx, events[i], 100), 0);
+		expect_bound(&middle);
+		/* One that is new joins in. */
+		assert_int_equal(mn_dispatch_new(&young, &ctx, variants, 3, 0), 0);
+		assert_ptr_equal(mn_dispatch_bound(young)->ops, &middle);
+		mn_dispatch_free(young);
+		page.expect_removed[avx2 / 64] = 0;
+		assert_int_equal(mn_dispatch_update(d, &ctx, events[i], 100), 0);
+		expect_bound(&plain);
+		page.phase = MIGRATE_NOTIFY_IDLE;
+		assert_int_equal(mn_dispatch_update(d, &ctx, events[i], 100), 0);
+		expect_bound(&best);
+	}
+	/* Read late: what vanished by then, and what will. */
+	page.phase = MIGRATE_NOTIFY_PREPARING;
+	page.expect_removed[avx2 / 64] = 1ull << avx2 % 64;
+	assert_int_equal(mn_dispatch_update(d, &ctx, &old, 100), 0);
+	expect_bound(&plain);
+	page.phase = MIGRATE_NOTIFY_IDLE;
+	page.expect_removed[avx2 / 64] = 0;
+}
+
+/* Without AVX there is no AVX2, whatever CPUID says: a hypervisor may hide one bit alone. */
+static void implied(void **state)
+{
+	struct migrate_notify_event prepare = event(MIGRATE_NOTIFY_EVENT_PREPARE, "avx");
+	int avx = mn_feature_find("avx");
+	__u64 words[MIGRATE_NOTIFY_FEATURE_WORDS] = { 0 };
+
+	(void)state;
+	assert_int_equal(mn_dispatch_update(d, &ctx, &prepare, 100), 0);
+	expect_bound(&middle);
+	page.usable[avx / 64] &= ~(1ull << avx % 64);
+	assert_int_equal(mn_dispatch_update(d, &ctx, NULL, 100), 0);
+	expect_bound(&middle);
+	mn_feature_needs(mn_feature_find("avx512vbmi2"), words);
+	for (const char *const *n = (const char *const[]){ "avx512vbmi2", "avx512bw", "avx512f",
+	     "avx2", "fma", "avx", "sse4.2", "popcnt", "ssse3", "sse2", "sse", NULL }; *n; n++)
+		assert_true(mn_in(words, mn_feature_find(*n)));
+	assert_false(mn_in(words, mn_feature_find("avx512vl")));
 }
 
 static void trust(void **state)
@@ -147,6 +203,34 @@ static void late_reader(void **state)
 	assert_int_equal(mn_dispatch_update(d, &ctx, &prepare, 10), -ETIMEDOUT);
 	mn_exit(&outer);
 	assert_int_equal(mn_dispatch_update(d, &ctx, &prepare, 10), 0);
+}
+
+/* Nor is another update, that waits for a call. */
+static void *update_for_ever(void *arg)
+{
+	struct migrate_notify_event prepare = event(MIGRATE_NOTIFY_EVENT_PREPARE, "avx2");
+
+	*(int *)arg = mn_dispatch_update(d, &ctx, &prepare, -1);
+	return NULL;
+}
+
+static void late_writer(void **state)
+{
+	struct mn_section s;
+	pthread_t thread;
+	int ret = -1;
+
+	(void)state;
+	mn_enter(d, &s);
+	assert_int_equal(pthread_create(&thread, NULL, update_for_ever, &ret), 0);
+	while (mn_dispatch_bound(d)->ops == &best)
+		usleep(1000);
+	assert_int_equal(mn_dispatch_update(d, &ctx, NULL, 20), -ETIMEDOUT);
+	mn_exit(&s);
+	pthread_join(thread, NULL);
+	assert_int_equal(ret, 0);
+	assert_int_equal(mn_dispatch_update(d, &ctx, NULL, 1000), 0);
+	expect_bound(&best);
 }
 
 static void over_fork(void **state)
@@ -255,7 +339,8 @@ int main(void)
 {
 #define TEST(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(choice), TEST(trust), TEST(mistakes), TEST(late_reader), TEST(over_fork),
+		TEST(choice), TEST(pending), TEST(implied), TEST(trust), TEST(mistakes),
+		TEST(late_reader), TEST(late_writer), TEST(over_fork),
 		TEST(under_load),
 	};
 

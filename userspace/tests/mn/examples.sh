@@ -22,7 +22,7 @@ verdict() {
 
 # What this CPU has, of what the examples may need
 names=avx512f,avx512vl,avx512bw,avx512dq,avx512cd,avx512vbmi2,avx2,bmi,bmi2,fma,f16c,avx,lzcnt
-names=$names,sse4.1,sse4.2,pclmul,aes,ssse3,sse3,vaes
+names=$names,sse4.1,sse4.2,popcnt,avx512vbmi,pclmul,aes,ssse3,sse3,sse2,sse,vaes
 have=$("$build/migrate-notify" features | tr ' ' '\n' | grep -xF "$(echo $names | tr , '\n')" |
 	paste -sd,)
 
@@ -42,12 +42,25 @@ wait $pid' sh "$@"
 # The variants that were bound, by the example's own words
 bound() { sed -n 's/.*\(start\|prepare\|complete\)[^:]*: \([^ ,]*\).*/\2/p' "$tmp/out" | sort -u; }
 
-echo 1..5
+echo 1..6
 "$build/migrate-notify-worker" --threads 2 --seconds 1 >"$tmp/out" 2>&1
 verdict $? 'worker without a driver'
 "$build/migrate-notify-worker" --threads 2 --seconds 1 --mask ssse3,aes >"$tmp/out" 2>&1 &&
 	grep -q 'start (no driver): plain' "$tmp/out"
 verdict $? 'worker on a machine made poorer'
+
+# What glibc chooses once must not be what vanishes later.
+"$build/migrate-notify-worker" --threads 1 --seconds 20 >"$tmp/out" & pid=$!
+i=0
+until tr '\0' '\n' <"/proc/$pid/environ" 2>&1 | grep -q 'GLIBC_TUNABLES=.*-AVX2' || [ $i = 50 ]; do
+	sleep .1
+	i=$((i + 1))
+done
+tr '\0' '\n' <"/proc/$pid/environ" >>"$tmp/out"
+kill $pid
+wait $pid
+grep -q 'GLIBC_TUNABLES=.*-AVX2' "$tmp/out"
+verdict $? "worker starts with a libc for any CPU"
 
 drills "$build/migrate-notify-worker" --threads 3 --seconds 4 &&
 	grep -q 'wrong 0' "$tmp/out" && bound | grep -qx plain

@@ -60,7 +60,8 @@ class Qemu:
         self.running = False
         self.thread.join()
         self.listen.close()
-        os.unlink(self.path)
+        if os.path.exists(self.path):
+            os.unlink(self.path)
 
 
 class Guest:
@@ -108,7 +109,8 @@ def host(*args, timeout=60):
 def history(since=0):
     out = subprocess.run([CLI, 'history', '--json', '--since', str(since)], check=True,
                          capture_output=True, text=True).stdout
-    return [json.loads(line) for line in out.splitlines()]
+    events = [json.loads(line) for line in out.splitlines()]
+    return [dict(e, op=int(e['op'])) for e in events]
 
 
 def newest():
@@ -140,7 +142,7 @@ def test_cycle(tmp):
     guest, acks = Guest(tmp), Delayer('watch', '--ack')
     qemu, start = Qemu(guest.socket, guest.port), newest()
     code, out, err = host('run', '--port', guest.socket, '--op', '41', '--vanish', 'aes,frob',
-                          '--appear', 'avx2', '--deadline', '5000', '--', 'echo', 'moved')
+                          '--appear', ' ,avx2,, ', '--deadline', '5000', '--', 'echo', 'moved')
     acks.end()
     qemu.stop()
     guest.end()
@@ -227,9 +229,123 @@ def test_two_steps(tmp):
     complete = ('complete', '--port', guest.socket, '--op', '50', '--status', 'success')
     assert host(*complete)[0] == 0
     assert host(*complete)[0] == 0      # and told again
+    # Its number is used up: to say "ready" would be a lie.
+    code, out, err = host('prepare', '--port', guest.socket, '--op', '50')
+    assert (code, out) == (3, '') and 'has ended' in err, (code, out, err)
     qemu.stop()
     guest.end()
     assert [e['event'] for e in history(start)] == ['prepare', 'ready', 'complete']
+
+
+def test_two_hosts(tmp):
+    """Who comes second waits, and does not end what the first one prepares."""
+    guest, late = Guest(tmp), Delayer('inhibit', 'sleep', '60')
+    start = newest()
+    assert guest.ask({'type': 'prepare', 'op': 70, 'deadline_ms': 60000})['type'] == 'preparing'
+    qemu = Qemu(guest.socket, guest.port)
+    run = ('run', '--port', guest.socket, '--deadline', '500', '--op')
+    code, out, err = host(*run, '71', '--', 'echo', 'moved')
+    assert (code, out) == (3, 'moved\n') and 'being prepared' in err, (code, out, err)
+    assert host(*run, '72', '--require', '--', 'echo', 'moved')[:2] == (3, '')
+    assert host(*run, '73', '--', 'false')[0] == 1
+    assert [(e['event'], e['op']) for e in history(start)] == [('prepare', 70)], history(start)
+    second = subprocess.Popen([HOST, 'run', '--port', guest.socket, '--op', '74', '--', 'true'],
+                              stdout=subprocess.DEVNULL)
+    time.sleep(0.5)
+    late.end()
+    assert second.wait(20) == 0
+    qemu.stop()
+    guest.end()
+    assert [(e['event'], e['op']) for e in history(start)] == [
+        ('prepare', 70), ('ready', 70), ('complete', 70), ('prepare', 74), ('ready', 74),
+        ('complete', 74)], history(start)
+
+
+def test_inherited(tmp):
+    """SIGCHLD ignored, and nobody who reads what is printed."""
+    guest = Guest(tmp)
+    qemu, start = Qemu(guest.socket, guest.port), newest()
+    ignore = {'preexec_fn': lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN)}
+    run = [HOST, 'run', '--port', guest.socket, '--', 'true']
+    assert subprocess.run(run, stdout=subprocess.DEVNULL, timeout=30, check=False,
+                          **ignore).returncode == 0
+    assert history(start)[-1]['status'] == 'success'
+    start = newest()
+    reader, writer = os.pipe()
+    os.close(reader)
+    assert subprocess.run(run, stdout=writer, stderr=subprocess.DEVNULL, timeout=30,
+                          check=False).returncode == 0
+    os.close(writer)
+    assert history(start)[-1]['status'] == 'success', history(start)
+    assert subprocess.run([CLI, 'inhibit', '--', 'sh', '-c', 'exit 3'], timeout=20, check=False,
+                          **ignore).returncode == 3
+    watch = subprocess.Popen([CLI, 'watch', '-n', '2', '--timeout', '20000', '--run',
+                              f'echo $PHASE >>{tmp}/ran', '--why', 'runs'],
+                             stdout=subprocess.DEVNULL, **ignore)
+    while b'runs' not in subprocess.run([CLI, 'list'], check=True, capture_output=True).stdout:
+        time.sleep(0.01)
+    subprocess.run([CLI, 'simulate'], check=True, stdout=subprocess.DEVNULL)
+    assert watch.wait(20) == 0
+    assert open(tmp + '/ran').read() == 'prepare\ncomplete\n'
+    qemu.stop()
+    guest.end()
+
+
+def test_port_is_gone(tmp):
+    """After the move there is no port to tell the guest by: that is no failure, nor slow."""
+    guest = Guest(tmp)
+    qemu = Qemu(guest.socket, guest.port)
+    started = time.monotonic()
+    code, out, err = host('run', '--port', guest.socket, '--', 'rm', guest.socket)
+    assert (code, err) == (0, '') and 'complete' not in out, (code, out, err)
+    assert time.monotonic() - started < 2
+    qemu.stop()
+    # Or the source's QEMU still has it, and the guest is elsewhere.
+    qemu = Qemu(guest.socket, guest.port)
+    code, out, err = host('run', '--port', guest.socket, '--', 'kill', '-STOP',
+                          str(guest.agent.pid))
+    guest.agent.send_signal(signal.SIGCONT)
+    assert code == 0 and 'nobody answers' in err, (code, out, err)
+    assert time.monotonic() - started < 8
+    qemu.stop()
+    guest.end()
+    code, _, err = host('complete', '--port', tmp + '/none', '--op', '1', '--status', 'success')
+    assert code == 3 and 'No such file' in err, (code, err)
+
+
+def test_signals(tmp):
+    guest, late = Guest(tmp), Delayer('inhibit', 'sleep', '60')
+    qemu = Qemu(guest.socket, guest.port)
+    for args in (('run', '--port', guest.socket, '--op', '80', '--', 'touch', tmp + '/moved'),
+                 ('prepare', '--port', guest.socket)):
+        start = newest()
+        asks = subprocess.Popen([HOST, *args], stdout=subprocess.PIPE, text=True)
+        op = 80 if args[0] == 'run' else int(asks.stdout.readline().removeprefix('op '))
+        while newest() == start:
+            time.sleep(0.01)
+        asks.terminate()
+        assert asks.wait(20) == 1
+        assert [(e['event'], e['op'], e.get('status')) for e in history(start)] == [
+            ('prepare', op, None), ('complete', op, 'cancelled')], history(start)
+    assert not os.path.exists(tmp + '/moved')
+    late.end()
+    qemu.stop()
+    guest.end()
+
+
+def test_rejected(tmp):
+    """A guest that does not understand says so without a number."""
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(tmp + '/port')
+    server.listen(1)
+
+    def serve():
+        client = server.accept()[0]
+        while client.recv(4096):
+            client.sendall(b'{"type":"error","text":"what?"}\n')
+    threading.Thread(target=serve, daemon=True).start()
+    code, _, err = host('prepare', '--port', tmp + '/port', '--op', '2')
+    assert code == 3 and 'what?' in err, (code, err)
 
 
 def test_nobody(tmp):
@@ -265,6 +381,11 @@ def test_bad_lines(tmp):
                       (b'x' * 20000 + b'\n', 'too long'), (b'[' * 8000 + b'\n', 'not JSON')):
         answer = guest.ask(text)
         assert answer['type'] == 'error' and why in answer['text'], (text[:50], answer)
+    # Who asked is told, as far as that can be known.
+    for text in (b'{"op":5,"type":"prepare","vanish":[""]}\n', b'{"op":5}\n',
+                 b'{"type":"prepare","deadline_ms":0,"op":5}\n'):
+        answer = guest.ask(text)
+        assert (answer['type'], answer.get('op')) == ('error', 5), (text, answer)
     assert guest.ask({'type': 'hello'})['type'] == 'hello'
     assert history(start) == []
     # Many lines at once, and one in pieces
@@ -281,17 +402,23 @@ def test_odd_order(tmp):
     assert guest.ask({'type': 'prepare', 'op': 60, 'deadline_ms': 60000})['type'] == 'preparing'
     answer = guest.ask({'type': 'prepare', 'op': 61})
     assert (answer['type'], answer['op']) == ('error', 61) and 'being prepared' in answer['text']
-    answer = guest.ask({'type': 'complete', 'op': 62, 'status': 'success'})
-    assert (answer['type'], answer['op']) == ('error', 62), answer
-    assert guest.ask({'type': 'complete', 'op': 60, 'status': 'unknown'}) == {
-        'type': 'completed', 'op': 60}
-    # Complete without prepare
-    assert guest.ask({'type': 'complete', 'op': 63, 'status': 'success'})['type'] == 'completed'
+    assert answer['busy'] is True
+    # Complete of another one: it was moved, and nobody will tell of the first any more.
+    guest.say({'type': 'complete', 'op': 62, 'status': 'success'})
+    assert [guest.line(), guest.line()] == [{'type': 'completed', 'op': 60},
+                                            {'type': 'completed', 'op': 62}]
+    # Complete without prepare, and once more
+    for _ in range(2):
+        assert guest.ask({'type': 'complete', 'op': 63, 'status': 'success'}) == {
+            'type': 'completed', 'op': 63}
     late.end()
     guest.end()
     assert [(e['event'], e['op']) for e in history(start)] == [
-        ('prepare', 60), ('complete', 60), ('prepare', 63), ('complete', 63)]
-    assert history(start)[2]['synthetic']
+        ('prepare', 60), ('complete', 60), ('prepare', 62), ('complete', 62), ('prepare', 63),
+        ('complete', 63)]
+    assert [e['status'] for e in history(start) if 'status' in e] == [
+        'unknown', 'success', 'success']
+    assert [e['synthetic'] for e in history(start)][2::2] == [True, True]
 
 
 class Xenstored:
@@ -371,7 +498,8 @@ def test_xen_trouble(tmp):
     assert code == 4 and 'no answer in time' in err, (code, err)
     code, out, _, _ = prepare('late', lambda words: [f'timed-out {words[1]} 3 1'.encode()])
     assert code == 5 and 'timed out, 3 late, 1 refused' in out, (code, out)
-    code, _, err, _ = prepare('busy', lambda words: [f'error {words[1]} 16'.encode()])
+    code, _, err, _ = prepare('busy', lambda words: [f'error {words[1]} 16'.encode()],
+                              '--deadline', '300')
     assert code == 3 and 'busy' in err, (code, err)
     code, _, err, _ = prepare('again', lambda words: [
         f'error {words[1]} 114'.encode(), f'ready {words[1]} 0'.encode()])

@@ -9,8 +9,13 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 
 #include <cmocka.h>
 
@@ -68,8 +73,61 @@ static void without_driver(void **state)
 	assert_int_equal(inject(1, 0, 0, 0), -ENODEV);
 	assert_false(mn_changed(mn_generation(ctx), 0));
 	assert_int_equal(mn_open(&c, NULL, MN_OPEN_REQUIRED), -ENODEV);
-	assert_int_equal(mn_open(&c, NULL, 8), -EINVAL);
+	assert_int_equal(mn_open(&c, NULL, 0x8), -EINVAL);
 	assert_null(c);
+}
+
+/* Sandboxes kill for less than binding a thread to a CPU: only who asks for it does so. */
+static int in_sandbox(unsigned int flags)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sched_setaffinity, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = { sizeof(code) / sizeof(code[0]), code };
+	struct mn_ctx *c;
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+		    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
+			_exit(77);
+		_exit(mn_open(&c, NULL, flags) || mn_feature(c, "sse2") != MN_USABLE);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static void sandbox(void **state)
+{
+	int status = in_sandbox(0);
+
+	(void)state;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(status, 0);
+	assert_true(WIFSIGNALED(in_sandbox(MN_OPEN_ALL_CPUS)));
+}
+
+/* What CPUID said at mn_open() is not kept. */
+static void measured_anew(void **state)
+{
+	struct migrate_notify_page page;
+	struct mn_ctx *all;
+
+	(void)state;
+	ctx->own.usable[0] = ~0ull;
+	assert_int_equal(mn_page(ctx, &page), 0);
+	assert_int_equal(page.cpus, 1);
+	assert_int_not_equal(page.usable[0], ~0ull);
+	assert_int_equal(mn_open(&all, NULL, MN_OPEN_ALL_CPUS), 0);
+	assert_int_equal(mn_page(all, &page), 0);
+	assert_true(page.cpus >= 1);
+	assert_int_equal(mn_feature(all, "sse2"), MN_USABLE);
+	mn_close(all);
 }
 
 /* The compiler has its own code to ask CPUID and XCR0: both have to agree. */
@@ -157,7 +215,7 @@ static void whole_cycle(void **state)
 	assert_int_equal(inject(MIGRATE_NOTIFY_INJECT_PREPARE, 78, 0, 0), -EBUSY);
 	assert_int_equal(inject(MIGRATE_NOTIFY_INJECT_PREPARE, 77, 0, 0), -EALREADY);
 	assert_int_equal(mn_ack(delays, 77), 0);
-	assert_int_equal(mn_ack(delays, 77), 0);		/* once more */
+	assert_int_equal(mn_ack(delays, 77), -ESTALE);		/* all is ready already */
 	assert_int_equal(mn_page(ctx, &page), 0);
 	assert_int_equal(page.phase, MIGRATE_NOTIFY_READY);
 	assert_int_equal(inject(MIGRATE_NOTIFY_INJECT_COMPLETE, 77, MIGRATE_NOTIFY_SUCCESS, 0), 0);
@@ -367,7 +425,7 @@ int main(void)
 		TEST(forked_child), TEST(many_events), TEST(torn_page),
 	};
 	const struct CMUnitTest without[] = {
-		TEST(without_driver), TEST(features_by_cpuid), TEST(names), TEST(forked_child),
+		TEST(without_driver), TEST(sandbox), TEST(measured_anew), TEST(features_by_cpuid), TEST(names), TEST(forked_child),
 	};
 
 	if (setup(NULL))

@@ -156,6 +156,12 @@ static void messages(void **state)
 	refuse("{\"type\":\"complete\",\"op\":1}", "no status");
 	refuse("{\"type\":\"complete\",\"op\":1,\"status\":\"great\"}", "unknown status");
 	assert_int_equal(mn_msg_decode("{}\0", 3, &m, &why), -EBADMSG);
+	refuse("{\"type\":\"error\",\"op\":1,\"busy\":1}", "a truth value is none");
+	/* Who asked gets to know that it was refused. */
+	refuse("{\"type\":\"frob\",\"op\":77}", "unknown type");
+	assert_int_equal(m.op, 77);
+	refuse("{\"type\":\"frob\",\"op\":-77}", "a number is out of range");
+	assert_int_equal(m.op, 0);
 }
 
 static void round_trip(void **state)
@@ -170,6 +176,7 @@ static void round_trip(void **state)
 		{ .type = MN_MSG_COMPLETE, .op = 8, .status = MN_MSG_STATUS_CANCELLED },
 		{ .type = MN_MSG_COMPLETED, .op = 9 },
 		{ .type = MN_MSG_ERROR, .op = 10, .text = "no" },
+		{ .type = MN_MSG_ERROR, .op = 11, .text = "later", .busy = true },
 	};
 	char line[MN_LINE_MAX];
 	int len;
@@ -239,6 +246,7 @@ static void xenstore_values(void **state)
 	assert_int_equal(mnh_xen_decode("error 12 16", &m), 0);
 	assert_int_equal(m.type, MN_MSG_ERROR);
 	assert_string_equal(m.text, strerror(EBUSY));
+	assert_true(m.busy);
 	assert_int_equal(mnh_xen_decode("error 12 114", &m), 0);
 	assert_int_equal(m.type, MN_MSG_PREPARING);
 	for (const char *const *bad = (const char *const[]){ "", "ready", "ready x", "ready 0 1",

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE + '/../../python')
@@ -50,7 +51,7 @@ def test_cycle():
         assert (event.type, event.op, event.waiting, event.status) == ('prepare', 500, 1, None)
         assert ctx.page().phase == 'preparing'
         assert raises(PermissionError, watcher.ack, event)
-        assert ctx.ack(event) and ctx.ack(500)
+        assert ctx.ack(event) and not ctx.ack(500)     # all is ready already
         assert ctx.page().phase == 'ready'
         inject(3, 500, status=1)
         event = next(iter(ctx))
@@ -105,6 +106,39 @@ def test_closed():
     ctx.close()
     ctx.close()
     assert raises(ValueError, ctx.next)
+
+
+def test_dropped():
+    """Nobody acks by a context that nobody has any more."""
+    fds = len(os.listdir('/proc/self/fd'))
+    mn.Context(delay=True)
+    assert len(os.listdir('/proc/self/fd')) == fds
+    ctx = mn.Context('stays', delay=True)
+    with mn.Context() as watcher:
+        inject(1, 600, timeout=60000)
+        assert watcher.page().phase == 'preparing'
+        del ctx
+        assert watcher.wait(5).type == 'prepare'
+        for _ in range(500):
+            if watcher.page().phase == 'ready':
+                break
+            time.sleep(0.01)
+        assert watcher.page().phase == 'ready'
+        inject(3, 600, status=2)
+    assert raises(TypeError, mn.Context, 5)     # and no noise from __del__
+
+
+def test_no_module():
+    """The node stays when the module goes."""
+    real = os.open
+    for code in (errno.ENODEV, errno.ENXIO, errno.ENOENT):
+        def fails(*_, code=code):
+            raise OSError(code, os.strerror(code))
+        os.open = fails
+        try:
+            assert raises(mn.NotSupported, mn.Context, code=errno.ENODEV)
+        finally:
+            os.open = real
 
 
 def test_no_driver():
