@@ -166,25 +166,32 @@ static int do_raise(struct test_device *t, unsigned int n)
 
 static int do_held(struct test_device *t, unsigned int n)
 {
-	int before = atomic_read(&t->runs), runs;
+	int before, runs;
 	unsigned int i;
 
-	if (n > DEPTH / 2)
+	if (!n || n > DEPTH / 2)
 		return -EINVAL;
 	disable_irq(t->irq);
+	before = atomic_read(&t->runs);
+	reinit_completion(&t->ran);
 	for (i = 0; i < n; i++) {
 		raise(t);
 		udelay(20);
 	}
-	if (atomic_read(&t->runs) != before) {
+	runs = atomic_read(&t->runs) - before;
+	enable_irq(t->irq);
+	if (runs) {
 		pr_err("ran while it was disabled\n");
-		enable_irq(t->irq);
 		return -EIO;
 	}
-	enable_irq(t->irq);
+	if (!wait_for_completion_timeout(&t->ran, 5 * HZ)) {
+		pr_err("%u interrupts are lost\n", n);
+		return -ETIMEDOUT;
+	}
+	/* There may be more. */
 	msleep(20);
 	runs = atomic_read(&t->runs) - before;
-	if (runs < 1 || runs > n) {
+	if (runs > n) {
 		pr_err("%d runs for %u interrupts\n", runs, n);
 		return -EIO;
 	}
