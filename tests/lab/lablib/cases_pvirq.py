@@ -82,7 +82,9 @@ def check_policy(guest):
         ok(guest.run(f"echo {mask} > {parameters}/msi_mask && "
                      f"echo {move} > {parameters}/msi_affinity"), "parameters")
         rows = irqs(guest)
-        need(all(row["back_end"] == want or row["want"] != "auto" for row in rows),
+        # edu has no mask bit: of it there are only messages.
+        need(all(row["back_end"] == want or row["want"] != "auto" or row["kind"] == "msi"
+                 for row in rows),
              f"mask {mask}, move {move}: {rows}")
         do(guest, TEST, "request")
         for command in ("raise 20", "move 2", "held 3", "mask", "unmask", "raise 20", "free"):
