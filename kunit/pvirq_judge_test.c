@@ -51,8 +51,7 @@ static const char *objection(const struct pvirq_facts *f, const struct pvirq_wis
 		return !v->move || v->why != PVIRQ_WHY_OPERATOR ? "asked for" : NULL;
 	if (v->move != w->policy_move || v->mask != (w->policy_mask && f->can_mask))
 		return "not the policy";
-	return (v->why == PVIRQ_WHY_POLICY) == (!w->policy_mask && !w->policy_move) ?
-	       NULL : "not the reason";
+	return (v->why == PVIRQ_WHY_POLICY) == (!v->mask && !v->move) ? NULL : "not the reason";
 }
 
 static void judges_everything(struct kunit *test)

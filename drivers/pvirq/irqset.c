@@ -99,9 +99,10 @@ static void drop_device(struct pvirq_dev *dev)
 static bool plain_chip(const struct irq_chip *c)
 {
 	return c->irq_mask && c->irq_unmask && c->irq_ack && c->irq_write_msi_msg &&
-	       c->irq_set_affinity && !c->irq_compose_msi_msg && !c->irq_mask_ack &&
-	       !c->irq_eoi && !c->irq_startup && !c->irq_shutdown && !c->irq_enable &&
-	       !c->irq_disable && !c->irq_bus_lock && !c->irq_request_resources;
+	       c->irq_set_affinity && c->irq_retrigger && !c->irq_compose_msi_msg &&
+	       !c->irq_mask_ack && !c->irq_eoi && !c->irq_startup && !c->irq_shutdown &&
+	       !c->irq_enable && !c->irq_disable && !c->irq_bus_lock &&
+	       !c->irq_request_resources;
 }
 
 static struct pvirq_facts facts_of(const struct msi_desc *desc, struct irq_data *data,

@@ -72,16 +72,15 @@ struct pvirq_verdict pvirq_judge(const struct pvirq_facts *f, const struct pvirq
 		return v;
 	if (want != PVIRQ_WANT_AUTO || w->force) {
 		v.why = PVIRQ_WHY_OPERATOR;
-		v.mask = want != PVIRQ_WANT_KERNEL;
-		v.move = v.mask;
+		v.move = want != PVIRQ_WANT_KERNEL;
+		/* Where there is no bit, a mask costs nothing. */
+		v.mask = v.move && f->can_mask;
 	} else {
-		v.mask = w->policy_mask;
 		v.move = w->policy_move;
+		v.mask = w->policy_mask && f->can_mask;
 		if (!v.mask && !v.move)
 			v.why = PVIRQ_WHY_POLICY;
 	}
-	/* Where there is no bit, a mask costs nothing. */
-	v.mask &= f->can_mask;
 	return v;
 }
 

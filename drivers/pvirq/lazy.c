@@ -280,6 +280,19 @@ static int lazy_set_affinity(struct irq_data *data, const struct cpumask *mask, 
 	return ret;
 }
 
+/*
+ * After a move the kernel looks whether its new vector is pending on the old CPU, where it may
+ * be somebody else's. Ours never went there.
+ */
+static int lazy_retrigger(struct irq_data *data)
+{
+	struct pvirq_irq *i = to_irq(data);
+
+	if (i->moving && i->move && is_msix(irq_data_get_msi_desc(data)))
+		return 1;
+	return i->orig->irq_retrigger(data);
+}
+
 void pvirq_lazy_chip(struct pvirq_irq *i)
 {
 	i->chip = *i->orig;
@@ -289,6 +302,7 @@ void pvirq_lazy_chip(struct pvirq_irq *i)
 	i->chip.irq_shutdown = lazy_shutdown;
 	i->chip.irq_write_msi_msg = lazy_write_msg;
 	i->chip.irq_set_affinity = lazy_set_affinity;
+	i->chip.irq_retrigger = lazy_retrigger;
 }
 
 bool pvirq_lazy_ours(const struct irq_chip *chip)

@@ -34,6 +34,7 @@ echo request >$device/command || die "request failed"
 echo request >$edu/command || die "request of edu failed"
 before=$(sectors "$disk")
 runs=$(cat $device/runs)
+spurious=$(cat $device/spurious)
 read_disk "$disk" & jobs=$!
 read_disk "${LAB_ROOT_DISK#/dev/}" & jobs+=" $!"
 raise & raiser=$!
@@ -93,5 +94,5 @@ if [ "$runs" -lt "$expected" ] || [ "$runs" -gt $((expected + 50)) ]; then
 fi
 mb=$((($(sectors "$disk") - before) / 2048))
 [ "$mb" -gt 0 ] || die "nvme was not busy"
-echo "$mb MiB of nvme, $runs interrupts counted one by one"
+echo "$mb MiB of nvme, $runs interrupts counted one by one, and $(($(cat $device/spurious) - spurious)) that the kernel repeated"
 echo "$rounds rounds"

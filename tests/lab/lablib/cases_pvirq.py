@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """pvirq's cases, on a guest with spare devices: two nvme, e1000e, edu."""
+import json
 
-from .cases import (ANYWHERE, case_clean, load, need, ok, status, unload)
+from .cases import ANYWHERE, Skip, case_clean, load, need, ok, unload
 from .images import is_debug
 
 NVME, NIC, TEST, EDU = (f"0000:00:{slot}.0" for slot in ("10", "11", "12", "13"))
@@ -56,6 +57,40 @@ def do(guest, device, command, count=False):
     return done.get("counts")
 
 
+def spurious(guest, device):
+    return int(ok(guest.run(f"cat /sys/bus/pci/devices/{device}/spurious"), "spurious"))
+
+
+def check_command(guest):
+    """hybridctl shows the same, and sets."""
+    ok(guest.run("hybridctl irq"), "hybridctl irq")
+    found = json.loads(ok(guest.run("hybridctl irq --json"), "hybridctl irq --json"))["irqs"]
+    need([row["irq"] for row in found] == [int(row["irq"]) for row in irqs(guest)], f"{found}")
+    ok(guest.run(f"hybridctl irq set {TEST} kernel"), "hybridctl irq set")
+    need([row["back_end"] for row in irqs(guest) if row["device"] == TEST] == ["kernel"],
+         "hybridctl irq set changed nothing")
+    ok(guest.run(f"hybridctl irq set {TEST} auto"), "hybridctl irq set")
+    for bad in ("99999", "0000:00:1f.7", "nonsense"):
+        need(guest.run(f"hybridctl irq set {bad} lazy")["rc"] == 1, f"irq set {bad}")
+
+
+def check_policy(guest):
+    """hybrid.ko's policy is followed while it changes."""
+    parameters = "/sys/module/hybrid/parameters"
+    for mask, move, want in (("kernel", "auto", "lazy"), ("kernel", "kernel", "kernel"),
+                             ("auto", "kernel", "lazy"), ("auto", "auto", "lazy")):
+        ok(guest.run(f"echo {mask} > {parameters}/msi_mask && "
+                     f"echo {move} > {parameters}/msi_affinity"), "parameters")
+        rows = irqs(guest)
+        # edu has no mask bit: of it there are only messages.
+        need(all(row["back_end"] == want or row["want"] != "auto" or row["kind"] == "msi"
+                 for row in rows),
+             f"mask {mask}, move {move}: {rows}")
+        do(guest, TEST, "request")
+        for command in ("raise 20", "move 2", "held 3", "mask", "unmask", "raise 20", "free"):
+            do(guest, TEST, command)
+
+
 def case_pvirq_takes_over(guest):
     """All MSIs are taken over and given back, those of devices that come later as well."""
     load(guest)
@@ -64,7 +99,6 @@ def case_pvirq_takes_over(guest):
     found = irqs(guest)
     need(len(found) == int(first), f"{len(found)} interrupts listed, {first} there are")
     need(all(row["back_end"] == "lazy" for row in found), f"not taken over: {found}")
-    need(int(status(guest)["generation"]) == 1, "generation")
     # One that comes later, and one that is not bound by the PCI bus (virtio, ifup).
     bind_test_driver(guest)
     need({row["kind"] for row in irqs(guest) if row["device"] in (TEST, EDU)} == {"msi", "msix"},
@@ -72,9 +106,16 @@ def case_pvirq_takes_over(guest):
     ok(guest.run("dev=$(ls /sys/bus/pci/devices/0000:00:11.0/net/); ip link set $dev up; sleep .5; "
                  "ip link set $dev down; ip link set $dev up; sleep 1"), "ifup")
     need(all(row["back_end"] == "lazy" for row in irqs(guest)), f"not taken over: {irqs(guest)}")
+    # One that is unplugged, and comes back.
+    ok(guest.run(f"echo 1 > /sys/bus/pci/devices/{NIC}/remove"), "remove")
+    need(not [row for row in irqs(guest) if row["device"] == NIC], "what is unplugged is listed")
+    ok(guest.run("echo 1 > /sys/bus/pci/rescan"), "rescan")
+    rows = [row for row in irqs(guest) if row["device"] == NIC]
+    need(rows and all(row["back_end"] == "lazy" for row in rows), f"plugged in again: {rows}")
     # The operator's word.
     for who, word, want in ((NVME, "kernel", "kernel"), (NVME, "auto", "lazy"),
-                            (found[0]["irq"], "kernel", "kernel"), (found[0]["irq"], "lazy", "lazy")):
+                            (found[0]["irq"], "kernel", "kernel"),
+                            (found[0]["irq"], "lazy", "lazy")):
         ok(guest.run(f"echo {who} {word} > {IRQS}"), f"{who} {word}")
         rows = [r for r in irqs(guest) if who in (r["irq"], r["device"])]
         need(rows and all(r["back_end"] == want for r in rows), f"{who} {word}: {rows}")
@@ -82,11 +123,20 @@ def case_pvirq_takes_over(guest):
     for bad in ("", "1", f"{NVME} fast", "0000:00:1f.7 lazy", "0 lazy", "99999999999 lazy",
                 "4294967296 lazy", "$(head -c 5000 /dev/zero | tr '\\0' a)"):
         need(guest.run(f"echo {bad} > {IRQS}")["rc"] != 0, f"took {bad[:30]!r}")
+    check_command(guest)
+    if guest.host == "kvm":
+        check_policy(guest)
     unload_pvirq(guest)
     ok(guest.run(READ_NVME), "nvme")
     do(guest, TEST, "request")
     do(guest, TEST, "raise 10")
     do(guest, TEST, "free")
+    # A device that is to be left alone.
+    load(guest)
+    ok(guest.run(f"insmod /suite/pvirq.ko {force(guest)} skip={NVME},{EDU}"), "insmod with skip")
+    need({row["device"] for row in irqs(guest) if row["back_end"] == "kernel"} == {NVME, EDU},
+         f"skip: {irqs(guest)}")
+    unload_pvirq(guest)
 
 
 def case_pvirq_interrupts(guest):
@@ -99,13 +149,17 @@ def case_pvirq_interrupts(guest):
             for command in ("request", f"raise {rounds}", "held 1", "held 2", "held 30",
                             "move 10", "stay 5", "raise 10",
                             "mask", "unmask", "raise 10", "mask", "unmask", "free"):
+                before = spurious(guest, device)
                 do(guest, device, command)
+                # What comes while it is held back may be one interrupt, or several.
+                need("held" in command or spurious(guest, device) == before,
+                     f"{device}: {command}: the handler ran for nothing")
             if again == 1:      # one round each on ours, on the kernel's, and on ours again
                 ok(guest.run(f"echo {device} kernel > {IRQS}"), "kernel")
             if again == 2:
                 ok(guest.run(f"echo {device} auto > {IRQS}"), "auto")
     found = {row["device"]: row for row in irqs(guest)}
-    need(int(found[TEST]["move_done"]) >= 0 and found[TEST]["back_end"] == "lazy", f"{found}")
+    need(found[TEST]["back_end"] == found[EDU]["back_end"] == "lazy", f"{found}")
     unload_pvirq(guest)
     for device in (TEST, EDU):
         for command in ("request", "raise 100", "held 5", "move 5", "free"):
@@ -159,6 +213,24 @@ def case_pvirq_exits(guest):
     unload_pvirq(guest)
 
 
+def case_pvirq_suspend(guest):
+    """Everything is given back before a suspend, and taken over after it."""
+    if guest.run("echo devices > /sys/power/pm_test")["rc"]:
+        raise Skip("this kernel cannot test a suspend (CONFIG_PM_DEBUG)")
+    bind_test_driver(guest)
+    load_pvirq(guest)
+    do(guest, TEST, "request")
+    do(guest, TEST, "mask")     # a flag only, which the device has to be told of now
+    ok(guest.run("echo 1 > /sys/module/suspend/parameters/pm_test_delay; "
+                 "echo mem > /sys/power/state; rc=$?; echo none > /sys/power/pm_test; "
+                 "sleep 1; exit $rc", timeout=60), "suspend")
+    need(all(row["back_end"] == "lazy" for row in irqs(guest)), f"after it: {irqs(guest)}")
+    do(guest, TEST, "unmask")
+    do(guest, TEST, "free")
+    ok(guest.run(READ_NVME), "nvme")
+    unload_pvirq(guest)
+
+
 def case_pvirq_stress(guest):
     """It comes and goes under load, with moving interrupts, CPUs and devices."""
     rounds = 8 if is_debug(guest.kernel) else 12
@@ -175,6 +247,7 @@ CASES = (
     (case_pvirq_takes_over, ("bare", "kvm")),
     (case_pvirq_interrupts, ("bare", "kvm")),
     (case_pvirq_exits, ("kvm",)),
+    (case_pvirq_suspend, ("bare",)),
     (case_pvirq_stress, ("bare", "kvm")),
     (case_clean, ANYWHERE),
 )

@@ -143,7 +143,7 @@ def run_guest(host, its_spec, report, files):
         say(f"{where}: {name} {verdict}")
         if verdict == "FAIL" and not dead:
             try:
-                host.run("pkill mncheck; rmmod migrate_notify hybrid 2>/dev/null", 120)
+                host.run("pkill mncheck; rmmod migrate_notify pvirq hybrid 2>/dev/null", 120)
             except (GuestDied, Failure) as e:
                 dead = f"the guest died after {name}: {e}"
     return results
