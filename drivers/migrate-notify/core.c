@@ -232,18 +232,18 @@ static void publish(struct mn_events *out)
 	u64 added[MN_WORDS], removed[MN_WORDS];
 	struct migrate_notify_event *complete = NULL;
 	u16 began_by[MN_EVENTS];
-	bool moved;
+	bool moved, rebase;
 	u32 i;
 
 	for (i = 0; i < out->n; i++)
 		if (out->e[i].type == MIGRATE_NOTIFY_EVENT_COMPLETE)
 			complete = &out->e[i];	/* the last: an earlier one was abandoned */
 	moved = complete && !(complete->flags & MIGRATE_NOTIFY_EVENT_SIMULATED) &&
-		complete->source != MIGRATE_NOTIFY_SOURCE_NONE &&
 		(complete->status == MIGRATE_NOTIFY_SUCCESS ||
 		 complete->status == MIGRATE_NOTIFY_UNKNOWN);
-	/* Only a real move is what the clocks would see later: nothing else may hide one. */
-	if (complete && measure(moved, added, removed)) {
+	/* Only of what somebody saw the clocks have no more to say: nothing else may hide a move. */
+	rebase = moved && complete->source != MIGRATE_NOTIFY_SOURCE_NONE;
+	if (complete && measure(rebase, added, removed)) {
 		memcpy(complete->added, added, sizeof(added));
 		memcpy(complete->removed, removed, sizeof(removed));
 	}
@@ -537,7 +537,7 @@ int mn_core_ack(struct mn_subscriber *s, u64 op_id, bool refuse)
 	mutex_lock(&lock);
 	if (!s->delays)
 		err = -EPERM;
-	else if (op_id == s->acked)
+	else if (op_id && op_id == s->acked)
 		;	/* once was enough */
 	else if (machine.phase != MIGRATE_NOTIFY_PREPARING || machine.op_id != op_id)
 		err = -ESTALE;

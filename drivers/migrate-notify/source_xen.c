@@ -63,8 +63,7 @@ static void write_answer(struct work_struct *work)
 	strscpy(text, answer_text, sizeof(text));
 	spin_unlock(&answer_lock);
 	/* A host that did not make the node does not want to know. */
-	if (*text)
-		xenbus_write(XBT_NIL, "control", "migrate-notify-ack", text);
+	xenbus_write(XBT_NIL, "control", "migrate-notify-ack", text);
 }
 
 static DECLARE_WORK(answer_work, write_answer);
@@ -93,15 +92,18 @@ static void xen_answer(const struct migrate_notify_event *e)
 /* To a request that had no effect. */
 static void answer_error(u64 op_id, int err)
 {
-	bool under_way = mn_core_active(op_id);
+	bool pending = err == -EALREADY && mn_core_active(op_id);	/* still to be answered */
 
 	spin_lock(&answer_lock);
-	if (err == -EALREADY && op_id == last_op)
+	if (err == -EALREADY && op_id == last_op) {
 		strscpy(answer_text, last_text, sizeof(answer_text));
-	else if (err != -EALREADY || !under_way)	/* else the answer is still to come */
+		pending = false;
+	} else if (!pending) {
 		scnprintf(answer_text, sizeof(answer_text), "error %llu %d", op_id, -err);
+	}
 	spin_unlock(&answer_lock);
-	queue_work(system_wq, &answer_work);
+	if (!pending)
+		queue_work(system_wq, &answer_work);
 }
 
 /* Not in the thread of the watch, in which all others of xenstore would wait for programs. */

@@ -7,7 +7,8 @@ struct notifier_block;
 
 /*
  * Notifier events; the data pointer is a const struct migrate_notify_event * (its seq is not
- * set). Always in pairs. Kernel subscribers prepare last, when programs have acked or time is up,
+ * set). Always in pairs; only who registers while an operation is under way may be told of its
+ * COMPLETE alone. Kernel subscribers prepare last, when programs have acked or time is up,
  * and complete first, before programs are told; features are measured by then.
  */
 #define MIGRATE_NOTIFY_PREPARE	1	/* the event of type PREPARE */
@@ -16,7 +17,8 @@ struct notifier_block;
 /**
  * migrate_notify_register() - be told of migrations
  * @nb: called in process context, one event at a time. It may sleep, but every program waits
- *	for it; it must not call these functions, and its return value is not looked at.
+ *	for it, and so may a suspend of the machine: it must not wait for anything that is
+ *	frozen then. It must not call these functions, and its return value is not looked at.
  *
  * Return: 0, or -EEXIST where @nb is registered already. Context: may sleep.
  */

@@ -14,6 +14,8 @@
  *   deadline MS     a subscriber that never acks
  *   hold            subscribes, says so, and waits to be killed
  *   bad             everything that has to be refused
+ *   cursors         another load's cursor, larger records
+ *   race N          subscribes N times while another process prepares: who is waited for is told
  *   users           limits and permissions, seen by an ordinary user
  *
  * Exit code 0 if all is as it should be.
@@ -273,7 +275,8 @@ static void do_inject(unsigned int n)
 	unsigned int i;
 
 	page = map_page(fd);
-	subscribe(fd, true, MIGRATE_NOTIFY_MASK(EV(READY)), "acker");
+	subscribe(fd, true, MIGRATE_NOTIFY_MASK(EV(READY)) | MIGRATE_NOTIFY_MASK(EV(PREPARE)),
+		  "acker");
 	for (i = 0; i < n; i++) {
 		struct migrate_notify_event e;
 		uint32_t status = i % 4 + 1;
@@ -285,6 +288,8 @@ static void do_inject(unsigned int n)
 		e = next_event(reader, 1000);
 		CHECK(e.type == EV(PREPARE) && e.op_id == op && e.seq == seq + 1 &&
 		      e.waiting == 1 && !e.flags && e.deadline_ns, "prepare %u", i);
+		e = next_event(fd, 1000);
+		CHECK(e.type == EV(PREPARE) && e.op_id == op, "prepare %u", i);
 		t = now_ns();
 		CHECK(write(fd, &op, sizeof(op)) == sizeof(op), "ack %u", i);
 		e = next_event(fd, 1000);
@@ -393,7 +398,10 @@ static void do_refuse(void)
 	waitpid(child, NULL, 0);
 	e = next_event(control, 1000);
 	CHECK(e.type == EV(READY) && e.refused == 1, "%u %u", e.type, e.refused);
-	CHECK(write(a, &op, 8) == -1 && errno == ESTALE, "too late");
+	CHECK(write(a, &op, 8) == 8, "ack twice is harmless, later too");
+	subscribe(control, true, ALL_EVENTS, "control");
+	CHECK(write(control, &op, 8) == -1 && errno == ESTALE, "too late");
+	subscribe(control, false, ALL_EVENTS, "control");
 	/* Nobody ends it; another one begins: it does not stay open. */
 	op = 4711;
 	CHECK(!inject(control, DO(PREPARE), &op, 20000, 0), "another");
@@ -510,6 +518,13 @@ static void do_bad(void)
 	expect_errno(ioctl(rw, IOC(SUBSCRIBE), &s), EINVAL, "name and more");
 	s = (struct migrate_notify_subscribe){ .flags = MIGRATE_NOTIFY_SUBSCRIBE_DELAY };
 	expect_errno(ioctl(ro, IOC(SUBSCRIBE), &s), EPERM, "delay by a watcher");
+	s = (struct migrate_notify_subscribe){ .flags = MIGRATE_NOTIFY_SUBSCRIBE_DELAY,
+					       .events = MIGRATE_NOTIFY_MASK(EV(READY)) };
+	expect_errno(ioctl(rw, IOC(SUBSCRIBE), &s), EINVAL, "delay without PREPARE");
+	s = (struct migrate_notify_subscribe){ .event_size = 135 };
+	expect_errno(ioctl(rw, IOC(SUBSCRIBE), &s), EINVAL, "small records");
+	s = (struct migrate_notify_subscribe){ .reserved = 1 };
+	expect_errno(ioctl(rw, IOC(SUBSCRIBE), &s), EINVAL, "a reserved field");
 
 	expect_errno(ioctl(rw, IOC(INJECT), &i), EINVAL, "action 0");
 	i.action = 4;
@@ -524,8 +539,6 @@ static void do_bad(void)
 	expect_errno(ioctl(rw, IOC(INJECT), &i), EINVAL, "status of a prepare");
 	i = (struct migrate_notify_inject){ .action = 1, .flags = 2 };
 	expect_errno(ioctl(rw, IOC(INJECT), &i), EINVAL, "unknown flag");
-	i = (struct migrate_notify_inject){ .action = 1, .expect_added = { [3] = 1 } };
-	expect_errno(ioctl(rw, IOC(INJECT), &i), EINVAL, "unknown feature");
 	i = (struct migrate_notify_inject){ .action = 1, .op_id = 1ull << 63 };
 	expect_errno(ioctl(rw, IOC(INJECT), &i), EINVAL, "a number of the driver's");
 	i = (struct migrate_notify_inject){ .action = 2, .op_id = 123 };
@@ -548,16 +561,98 @@ static void do_bad(void)
 	printf("all refused\n");
 }
 
+static void do_cursors(void)
+{
+	struct migrate_notify_subscribe s = { .cursor = MIGRATE_NOTIFY_CURSOR_NOW,
+					      .event_size = 200 };
+	struct migrate_notify_inject drill = { .action = 3, .status = 2,
+					       .flags = MIGRATE_NOTIFY_INJECT_SIMULATE,
+					       .expect_added = { } };
+	int fd = open_device(O_RDWR), control = open_device(O_RDWR);
+	struct migrate_notify_event e;
+	struct pollfd p = { .fd = fd, .events = POLLIN | POLLOUT };
+	uint64_t op = 0;
+
+	CHECK(!ioctl(fd, IOC(SUBSCRIBE), &s) && s.event_size == sizeof(e), "%u", s.event_size);
+	CHECK(s.instance && s.instance == read_page(map_page(fd)).instance, "instance");
+	CHECK(!inject(control, DO(PREPARE), &op, 0, 0), "prepare");
+	CHECK(!inject(control, DO(COMPLETE), &op, 0, 2), "complete");
+	CHECK(poll(&p, 1, 0) == 1 && p.revents == (POLLIN | POLLOUT), "poll %x", p.revents);
+	CHECK(next_event(fd, 0).type == EV(PREPARE), "prepare");
+	CHECK(!(next_event(fd, 0).flags & MIGRATE_NOTIFY_EVENT_LOST), "nothing was lost");
+	s.cursor = MIGRATE_NOTIFY_CURSOR_NOW;
+	s.instance++;
+	CHECK(!ioctl(fd, IOC(SUBSCRIBE), &s), "subscribe");
+	CHECK(next_event(fd, 0).flags & MIGRATE_NOTIFY_EVENT_LOST, "another load's cursor");
+	CHECK(!(next_event(fd, 0).flags & MIGRATE_NOTIFY_EVENT_LOST), "said once");
+	/* Features that this driver does not know, and a drill that means what is real. */
+	drill.action = 1;
+	drill.status = drill.flags = 0;
+	drill.expect_added[3] = 1ull << 63;
+	CHECK(!ioctl(control, IOC(INJECT), &drill), "unknown features");
+	e = (struct migrate_notify_event){ };
+	while (e.op_id != drill.op_id)
+		e = next_event(fd, 0);
+	CHECK(!e.added[3], "unknown features are not passed on");
+	op = drill.op_id;
+	drill = (struct migrate_notify_inject){ .action = 3, .status = 1,
+						.flags = MIGRATE_NOTIFY_INJECT_SIMULATE };
+	expect_errno(ioctl(control, IOC(INJECT), &drill), ENOENT, "a drill ends what is real");
+	op = 0;
+	CHECK(!inject(control, DO(COMPLETE), &op, 0, 2), "complete");
+	printf("instance, records, unknown features, drills\n");
+}
+
+static void do_race(unsigned int n)
+{
+	int control = open_device(O_RDWR);
+	unsigned int i, waited = 0;
+	pid_t child = fork();
+
+	if (!child) {
+		for (;;) {
+			uint64_t op = 0;
+
+			if (!inject(control, DO(PREPARE), &op, 20, 0))
+				inject(control, DO(COMPLETE), &op, 0, 2);
+		}
+	}
+	for (i = 0; i < n; i++) {
+		struct migrate_notify_subscriber own;
+		struct migrate_notify_list l = { .entry_size = sizeof(own), .count = 1,
+						 .entries = (uintptr_t)&own };
+		int fd = open_device(O_RDWR);
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+
+		l.after = subscribe(fd, true, 0, "racer").id - 1;
+		CHECK(!ioctl(fd, IOC(LIST), &l) && l.count == 1, "list");
+		if (own.flags & MIGRATE_NOTIFY_SUBSCRIBER_WAITING) {
+			CHECK(poll(&p, 1, 0) == 1, "%u: waited for, and never told", i);
+			waited++;
+		}
+		close(fd);
+	}
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	printf("%u of %u waited for, all told\n", waited, n);
+}
+
 static void do_users(void)
 {
 	struct migrate_notify_subscribe s = { .flags = MIGRATE_NOTIFY_SUBSCRIBE_DELAY };
 	struct migrate_notify_inject i = { .action = 1 };
+	struct migrate_notify_subscriber own[8];
+	struct migrate_notify_list l = { .entry_size = sizeof(*own), .count = 8,
+					 .entries = (uintptr_t)own };
 	int fds[600], n, ro;
 
 	expect_errno(open(MIGRATE_NOTIFY_DEVICE, O_RDWR), EACCES, "delay without the group");
 	ro = open_device(O_RDONLY);
 	expect_errno(ioctl(ro, IOC(INJECT), &i), EPERM, "inject by an ordinary user");
 	expect_errno(ioctl(ro, IOC(SUBSCRIBE), &s), EPERM, "delay by a watcher");
+	CHECK(read_page(map_page(ro)).subscribers > 1, "nobody else to be hidden");
+	CHECK(!ioctl(ro, IOC(LIST), &l) && l.count == 1 && own[0].uid == getuid(),
+	      "%u listed", l.count);
 	for (n = 0; n < 600; n++) {
 		fds[n] = open(MIGRATE_NOTIFY_DEVICE, O_RDONLY);
 		if (fds[n] < 0)
@@ -599,6 +694,10 @@ int main(int argc, char **argv)
 		do_hold();
 	else if (!strcmp(what, "bad"))
 		do_bad();
+	else if (!strcmp(what, "cursors"))
+		do_cursors();
+	else if (!strcmp(what, "race"))
+		do_race(n);
 	else if (!strcmp(what, "users"))
 		do_users();
 	else
