@@ -17,6 +17,7 @@
 
 bool soft, hard, again;		/* struct pvirq_mask */
 bool native;			/* given back: the kernel's chip is in charge */
+bool eager;			/* ... for masks only: moves are ours */
 bool pba, irr;			/* held back in the device; on its way */
 bool disabled, masked, pending, inprogress;	/* of the core */
 bool moving;			/* irq_set_affinity() waits for an interrupt */
@@ -33,7 +34,7 @@ inline write_mask(on) {
 
 inline mask() {
 	if
-	:: native -> write_mask(true)
+	:: native || eager -> write_mask(true)
 	:: else -> soft = true
 	fi
 }
@@ -51,7 +52,7 @@ inline ack(ignored) {
 			mask();
 			soft = false;
 			if
-			:: hard || native -> write_mask(false)
+			:: hard || native || eager -> write_mask(false)
 			:: else
 			fi
 		:: else
@@ -65,10 +66,12 @@ inline mask_ack() {
 	if
 	:: native && !masked -> write_mask(true); masked = true
 	:: native && masked
-	:: !native && soft && !hard && MUTANT != 1 -> again = true; write_mask(true)
-	:: !native && soft && !hard && MUTANT == 1 -> irr = false; pending = false	/* swallows it */
-	:: !native && soft && hard
-	:: !native && !soft ->
+	:: !native && eager && !masked -> write_mask(true)
+	:: !native && eager && masked
+	:: !native && !eager && soft && !hard && MUTANT != 1 -> again = true; write_mask(true)
+	:: !native && !eager && soft && !hard && MUTANT == 1 -> irr = false; pending = false	/* swallows it */
+	:: !native && !eager && soft && hard
+	:: !native && !eager && !soft ->
 		soft = true;
 		if
 		:: again && !hard -> write_mask(true)
@@ -87,7 +90,7 @@ inline unmask() {
 	:: masked && MUTANT != 2 ->
 		soft = false;
 		if
-		:: hard || native -> write_mask(false)
+		:: hard || native || eager -> write_mask(false)
 		:: else
 		fi
 	:: else
@@ -180,7 +183,14 @@ active proctype pvirq() {
 			native = true;
 			assert(hard == masked)
 		}
-		atomic { native = false; again = false }
+		atomic {
+			native = false;
+			again = false;
+			if
+			:: eager = true
+			:: eager = false
+			fi
+		}
 		i++
 	:: i == ROUNDS -> break
 	od
