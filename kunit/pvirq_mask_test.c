@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Masking in software, in a model of all that is around it: the device, an interrupt on its
- * way, and what kernel/irq does (handle_edge_irq(), disable, enable, resend). Every state that
- * any interleaving of their steps can reach is visited.
+ * way, and what kernel/irq does (handle_edge_irq(), disable, enable, resend, a pending move that
+ * the next interrupt carries out). Every state that any interleaving of their steps can reach is
+ * visited.
  */
 #include <kunit/test.h>
 #include <linux/bits.h>
@@ -30,15 +31,19 @@ union world {
 		u32 inprogress:1;
 		u32 native:1;		/* given back */
 		u32 told:1;		/* the device was masked while it was ours */
+		u32 again:1;
+		u32 moving:1;		/* irq_set_affinity() waits for an interrupt */
+		u32 acking:1;		/* within a step only */
 	};
 	u32 index;
 };
 
-#define WORLDS	BIT(17)
+#define WORLDS	BIT(19)
+#define STACK	(WORLDS / 4)
 
 static void apply(union world *w, enum pvirq_mask_event event)
 {
-	struct pvirq_mask m = { w->soft, w->hard };
+	struct pvirq_mask m = { w->soft, w->hard, w->again, w->acking };
 	bool write = pvirq_mask_step(&m, event);
 
 	if (w->native) {
@@ -48,6 +53,8 @@ static void apply(union world *w, enum pvirq_mask_event event)
 		m.hard = event != PVIRQ_UNMASK;
 	}
 	w->soft = m.soft;
+	w->again = m.again;
+	w->acking = m.acking;
 	if (!write)
 		return;
 	w->hard = m.hard;
@@ -80,6 +87,33 @@ static bool raise(union world *w)
 	return true;
 }
 
+/* irq_ack: irq_move_irq() */
+static void ack(union world *w)
+{
+	if (!w->moving || w->disabled)
+		return;
+	w->moving = 0;
+	if (w->masked)
+		return;
+	apply(w, PVIRQ_MASK);
+	apply(w, PVIRQ_UNMASK);
+}
+
+static void mask_ack(union world *w)
+{
+	if (w->native) {
+		if (!w->masked)
+			apply(w, PVIRQ_MASK);
+		w->masked = 1;
+		ack(w);
+		return;
+	}
+	apply(w, PVIRQ_MASK_ACK);
+	ack(w);
+	apply(w, PVIRQ_ACKED);
+	w->masked = 1;
+}
+
 static bool deliver(union world *w)
 {
 	if (!w->irr)
@@ -87,14 +121,10 @@ static bool deliver(union world *w)
 	w->irr = 0;
 	if (w->inprogress || w->disabled) {
 		w->pending = 1;
-		/* mask_ack_irq() */
-		if (!w->native)
-			apply(w, PVIRQ_MASK_ACK);
-		else if (!w->masked)
-			apply(w, PVIRQ_MASK);
-		w->masked = 1;
+		mask_ack(w);
 		return true;
 	}
+	ack(w);
 	w->inprogress = 1;
 	run(w);
 	return true;
@@ -151,6 +181,14 @@ static bool enable(union world *w)
 	return true;
 }
 
+static bool move(union world *w)
+{
+	if (w->moving)
+		return false;
+	w->moving = 1;
+	return true;
+}
+
 static bool give_back(union world *w)
 {
 	if (w->native)
@@ -167,11 +205,12 @@ static bool take(union world *w)
 	if (!w->native)
 		return false;
 	w->native = 0;
+	w->again = 0;
 	return true;
 }
 
 static bool (*const steps[])(union world *w) = {
-	raise, deliver, finish, disable, disable_unlazy, enable, give_back, take,
+	raise, deliver, finish, disable, disable_unlazy, enable, move, give_back, take,
 };
 
 /* All that is still on its way arrives, and nothing more is raised. */
@@ -200,6 +239,8 @@ static const char *objection(union world w)
 		return "something is left over";
 	if (w.native && w.hard != w.masked)
 		return "given back, and not masked as the core wants it";
+	if (w.masked && !w.soft && !w.hard)
+		return "the core has masked it, and nobody remembers";
 	if (w.pba && !w.hard)
 		return "held back, though not masked";
 	/* Where nothing comes, the device need not know of any mask. */
@@ -210,7 +251,7 @@ static const char *objection(union world w)
 
 static void nothing_is_lost_or_runs_twice(struct kunit *test)
 {
-	u32 *stack = kunit_kzalloc(test, WORLDS * sizeof(*stack), GFP_KERNEL);
+	u32 *stack = kunit_kzalloc(test, STACK * sizeof(*stack), GFP_KERNEL);
 	u8 *visited = kunit_kzalloc(test, WORLDS, GFP_KERNEL);
 	u32 depth = 0, reached = 0;
 	unsigned int s;
@@ -234,6 +275,7 @@ static void nothing_is_lost_or_runs_twice(struct kunit *test)
 			if (visited[next.index])
 				continue;
 			visited[next.index] = 1;
+			KUNIT_ASSERT_LT(test, depth, (u32)STACK);
 			stack[depth++] = next.index;
 		}
 	}
@@ -252,9 +294,11 @@ struct mask_case {
 static const struct mask_case transitions[] = {
 	{ "mask", { false, false }, PVIRQ_MASK, { true, false }, false },
 	{ "unmask", { true, false }, PVIRQ_UNMASK, { false, false }, false },
-	{ "mask for the first that comes", { false, false }, PVIRQ_MASK_ACK, { true, false }, false },
-	{ "another comes", { true, false }, PVIRQ_MASK_ACK, { true, true }, true },
-	{ "one was on its way", { true, true }, PVIRQ_MASK_ACK, { true, true }, false },
+	{ "mask for the first that comes", { false, false }, PVIRQ_MASK_ACK,
+	  { true, false, false, true }, false },
+	{ "another comes", { true, false }, PVIRQ_MASK_ACK, { true, true, true, true }, true },
+	{ "one was on its way", { true, true }, PVIRQ_MASK_ACK, { true, true, false, true },
+	  false },
 	{ "unmask for real", { true, true }, PVIRQ_UNMASK, { false, false }, true },
 	{ "taken over masked, unmask", { false, true }, PVIRQ_UNMASK, { false, false }, true },
 	{ "taken over masked, mask", { false, true }, PVIRQ_MASK, { true, true }, false },
@@ -264,6 +308,19 @@ static const struct mask_case transitions[] = {
 	{ "settle", { false, false }, PVIRQ_SETTLE, { false, false }, false },
 	{ "settle, masked", { true, false }, PVIRQ_SETTLE, { true, true }, true },
 	{ "settle, masked for real", { true, true }, PVIRQ_SETTLE, { true, true }, false },
+	{ "a move in the ack masks", { true, false, false, true }, PVIRQ_MASK,
+	  { true, false, false, true }, false },
+	{ "a move in the ack unmasks", { true, false, false, true }, PVIRQ_UNMASK,
+	  { true, false, false, true }, false },
+	{ "a move in the ack unmasks for real", { true, true, false, true }, PVIRQ_UNMASK,
+	  { true, true, false, true }, false },
+	{ "acked", { true, true, false, true }, PVIRQ_ACKED, { true, true, false, false }, false },
+	{ "another came last time", { false, false, true }, PVIRQ_MASK_ACK,
+	  { true, true, false, true }, true },
+	{ "another comes again", { true, false, true }, PVIRQ_MASK_ACK,
+	  { true, true, true, true }, true },
+	{ "mask, another came last time", { false, false, true }, PVIRQ_MASK,
+	  { true, false, true }, false },
 	{ "no such event", { true, false }, PVIRQ_MASK_EVENTS, { true, false }, false },
 };
 
@@ -282,9 +339,29 @@ static void steps_as_documented(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pvirq_mask_step(&m, c->event), c->write);
 	KUNIT_EXPECT_EQ(test, m.soft, c->after.soft);
 	KUNIT_EXPECT_EQ(test, m.hard, c->after.hard);
+	KUNIT_EXPECT_EQ(test, m.again, c->after.again);
+	KUNIT_EXPECT_EQ(test, m.acking, c->after.acking);
+}
+
+/* disable_irq() while a device goes on: interrupts that get in, period by period. */
+static void what_keeps_coming_is_masked_sooner(struct kunit *test)
+{
+	static const unsigned int in[] = { 2, 1, 2, 1 };
+	struct pvirq_mask m = {};
+	unsigned int period, n;
+
+	for (period = 0; period < ARRAY_SIZE(in); period++) {
+		for (n = 0; !m.hard && n < 10; n++) {
+			pvirq_mask_step(&m, PVIRQ_MASK_ACK);
+			pvirq_mask_step(&m, PVIRQ_ACKED);
+		}
+		KUNIT_EXPECT_EQ(test, n, in[period]);
+		pvirq_mask_step(&m, PVIRQ_UNMASK);
+	}
 }
 
 static struct kunit_case pvirq_mask_cases[] = {
+	KUNIT_CASE(what_keeps_coming_is_masked_sooner),
 	KUNIT_CASE(nothing_is_lost_or_runs_twice),
 	KUNIT_CASE_PARAM(steps_as_documented, transitions_gen_params),
 	{}

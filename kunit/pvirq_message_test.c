@@ -21,11 +21,11 @@ static const struct plan_case plans[] = {
 	{ "nothing", { CPU0, 0, 33, 0 }, { CPU0, 0, 33, 0 }, 0, 0 },
 	{ "mask", { CPU0, 0, 33, 0 }, { CPU0, 0, 33, 1 }, 1, 1 },
 	{ "unmask", { CPU0, 0, 33, 1 }, { CPU0, 0, 33, 0 }, 1, 1 },
-	{ "another CPU and vector", { CPU0, 0, 33, 0 }, { CPU1, 0, 34, 0 }, 3, 4 },
+	{ "another CPU and vector", { CPU0, 0, 33, 0 }, { CPU1, 0, 34, 0 }, 4, 4 },
 	{ "another CPU, same vector", { CPU0, 0, 33, 0 }, { CPU1, 0, 33, 0 }, 3, 3 },
-	{ "another vector", { CPU0, 0, 33, 0 }, { CPU0, 0, 34, 0 }, 2, 3 },
-	{ "start up", { 0, 0, 0, 1 }, { CPU0, 0, 33, 0 }, 2, 3 },
-	{ "start up, high address", { 0, 0, 0, 1 }, { CPU0, 0x100, 33, 0 }, 2, 4 },
+	{ "another vector", { CPU0, 0, 33, 0 }, { CPU0, 0, 34, 0 }, 3, 3 },
+	{ "start up", { 0, 0, 0, 1 }, { CPU0, 0, 33, 0 }, 3, 3 },
+	{ "start up, high address", { 0, 0, 0, 1 }, { CPU0, 0x100, 33, 0 }, 3, 4 },
 	{ "start up, message known", { CPU0, 0, 33, 1 }, { CPU0, 0, 33, 0 }, 1, 1 },
 	{ "masked, stays so", { CPU0, 0, 33, 1 }, { CPU1, 0, 34, 1 }, 2, 2 },
 	{ "masked, high address only", { CPU0, 0, 33, 1 }, { CPU0, 0x100, 33, 1 }, 1, 1 },
@@ -43,8 +43,26 @@ static void costs_as_promised(struct kunit *test)
 	const struct plan_case *c = test->param_value;
 	struct pvirq_write w[PVIRQ_WRITES_MAX];
 
-	KUNIT_EXPECT_EQ(test, pvirq_message_plan(w, &c->from, &c->to, true), c->wide);
-	KUNIT_EXPECT_EQ(test, pvirq_message_plan(w, &c->from, &c->to, false), c->narrow);
+	unsigned int changed = pvirq_message_changed(&c->from, &c->to);
+
+	KUNIT_EXPECT_EQ(test, pvirq_message_plan(w, &c->from, &c->to, changed, true), c->wide);
+	KUNIT_EXPECT_EQ(test, pvirq_message_plan(w, &c->from, &c->to, changed, false), c->narrow);
+}
+
+/*
+ * After it was perhaps reset behind our back: all words, whatever the msi_desc says. As many as
+ * request_irq may take, and a move.
+ */
+static void stale_is_written_whole(struct kunit *test)
+{
+	struct pvirq_entry from = { CPU0, 0, 33, PVIRQ_CTRL_MASKED }, to = { CPU0, 0, 33, 0 };
+	struct pvirq_write w[PVIRQ_WRITES_MAX];
+
+	KUNIT_EXPECT_EQ(test, pvirq_message_plan(w, &from, &to, PVIRQ_CHANGED_ALL, true), 3u);
+	KUNIT_EXPECT_EQ(test, pvirq_message_plan(w, &from, &to, PVIRQ_CHANGED_ALL, false), 4u);
+	from.ctrl = 0;
+	KUNIT_EXPECT_EQ(test, pvirq_message_plan(w, &from, &to, PVIRQ_CHANGED_ALL, true), 4u);
+	KUNIT_EXPECT_EQ(test, pvirq_message_plan(w, &from, &to, PVIRQ_CHANGED_ALL, false), 5u);
 }
 
 /* A device: gets 4 bytes at a time, as most models do; returns what was wrong with it. */
@@ -60,16 +78,20 @@ static const char *device_write(struct pvirq_entry *e, u8 offset, u32 value)
 	return NULL;
 }
 
-static const char *carry_out(struct pvirq_entry *e, const struct pvirq_write *w, bool wide)
+/* @high_first: where it splits 8 bytes, in which order */
+static const char *carry_out(struct pvirq_entry *e, const struct pvirq_write *w, bool wide,
+			     bool high_first)
 {
+	unsigned int first = high_first ? 4 : 0;
 	const char *wrong;
 
 	if (w->bytes == 4)
 		return w->value >> 32 ? "too long a value" : device_write(e, w->offset, w->value);
 	if (w->bytes != 8 || !wide || w->offset % 8)
 		return "no such access";
-	wrong = device_write(e, w->offset, w->value);
-	return wrong ?: device_write(e, w->offset + 4, w->value >> 32);
+	wrong = device_write(e, w->offset + first, w->value >> 8 * first);
+	first = 4 - first;
+	return wrong ?: device_write(e, w->offset + first, w->value >> 8 * first);
 }
 
 static struct pvirq_entry entry_of_index(u32 index)
@@ -87,20 +109,25 @@ static struct pvirq_entry entry_of_index(u32 index)
 
 static void any_to_any(struct kunit *test)
 {
-	u32 from, to, wide;
+	u32 from, to, how;
 
 	for (from = 0; from < ENTRIES; from++)
 	for (to = 0; to < ENTRIES; to++)
-	for (wide = 0; wide < 2; wide++) {
+	for (how = 0; how < 8; how++) {
+		bool wide = how & 1, high_first = how & 2, stale = how & 4;
 		struct pvirq_entry old = entry_of_index(from), e = old;
 		struct pvirq_entry new = entry_of_index(to);
 		struct pvirq_write w[PVIRQ_WRITES_MAX];
-		unsigned int i, n = pvirq_message_plan(w, &old, &new, wide);
+		unsigned int changed = stale ? PVIRQ_CHANGED_ALL : pvirq_message_changed(&old, &new);
+		unsigned int i, n = pvirq_message_plan(w, &old, &new, changed, wide);
 
+		/* The device was reset: masked, and without a message. */
+		if (stale)
+			e = (struct pvirq_entry){ .ctrl = PVIRQ_CTRL_MASKED | BIT(16) };
 		KUNIT_ASSERT_LE(test, n, (unsigned int)PVIRQ_WRITES_MAX);
-		KUNIT_EXPECT_EQ(test, !n, !memcmp(&old, &new, sizeof(old)));
+		KUNIT_EXPECT_EQ(test, !n, !stale && !memcmp(&old, &new, sizeof(old)));
 		for (i = 0; i < n; i++) {
-			const char *wrong = carry_out(&e, &w[i], wide);
+			const char *wrong = carry_out(&e, &w[i], wide, high_first);
 
 			KUNIT_ASSERT_TRUE_MSG(test, !wrong, "%s: %u to %u, write %u", wrong ?: "",
 					      from, to, i);
@@ -108,6 +135,42 @@ static void any_to_any(struct kunit *test)
 		KUNIT_EXPECT_TRUE_MSG(test, !memcmp(&e, &new, sizeof(e)), "%u to %u", from, to);
 		/* Today's kernel takes 4 of them, besides flushes, and 6 where it is in use. */
 		KUNIT_EXPECT_LE(test, n, 5u);
+	}
+}
+
+/* Configuration space, behind which a device without a mask sends whatever it holds. */
+static void config_any_to_any(struct kunit *test)
+{
+	u32 from, to, is_64;
+
+	for (from = 0; from < ENTRIES; from++)
+	for (to = 0; to < ENTRIES; to++)
+	for (is_64 = 0; is_64 < 2; is_64++) {
+		struct pvirq_entry e = entry_of_index(from), old = e, new = entry_of_index(to);
+		unsigned int changed, i, n, torn = 0;
+		struct pvirq_write w[PVIRQ_WRITES_MAX];
+
+		if (!is_64)
+			e.hi = old.hi = new.hi = 0;
+		changed = pvirq_message_changed(&old, &new);
+		n = pvirq_message_plan_config(w, &old, &new, is_64);
+		KUNIT_ASSERT_LE(test, n, 3u);
+		for (i = 0; i < n; i++) {
+			u8 data = is_64 ? 12 : 8;
+
+			KUNIT_EXPECT_EQ(test, w[i].bytes, w[i].offset == data ? 2 : 4);
+			if (i)
+				KUNIT_EXPECT_GT(test, w[i].offset, w[i - 1].offset);
+			if (w[i].offset == data)
+				e.data = w[i].value;
+			else if (w[i].offset == 4)
+				e.lo = w[i].value;
+			else
+				e.hi = w[i].value;
+			torn += pvirq_message_changed(&e, &old) && pvirq_message_changed(&e, &new);
+		}
+		KUNIT_EXPECT_EQ(test, pvirq_message_changed(&e, &new), 0u);
+		KUNIT_EXPECT_EQ(test, pvirq_message_torn(changed), torn > 0);
 	}
 }
 
@@ -139,7 +202,9 @@ static void trapped_only_where_sure(struct kunit *test)
 
 static struct kunit_case pvirq_message_cases[] = {
 	KUNIT_CASE_PARAM(costs_as_promised, plans_gen_params),
+	KUNIT_CASE(stale_is_written_whole),
 	KUNIT_CASE(any_to_any),
+	KUNIT_CASE(config_any_to_any),
 	KUNIT_CASE(probe_differs_in_both_halves),
 	KUNIT_CASE(trapped_only_where_sure),
 	{}

@@ -114,7 +114,7 @@ static const char *const op_texts[HYBRID_OP_NR][HYBRID_WHY_NR] = {
 		[HYBRID_WHY_ONE_CPU] =
 			"There is one CPU only: interrupts have nowhere else to go.",
 		[HYBRID_WHY_TABLE_EXITS] =
-			"Moving an MSI-X vector to another CPU accesses the device's table 7 to 11 times, each an exit; with pvirq.ko it takes 3 or 4, and none where the message stays the same.",
+			"Moving an MSI-X vector to another CPU accesses the device's table 7 to 11 times, each an exit; with pvirq.ko it takes 4 (5 the first time, where all words are written), and none where the message stays the same.",
 	},
 	[HYBRID_OP_IPI] = {
 		[HYBRID_WHY_KERNEL_PV] =

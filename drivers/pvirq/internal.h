@@ -37,8 +37,8 @@ enum pvirq_width {
  * @left: everything is given back; reset when it is looked at again
  * @measured: @trapped is known
  * @trapped: accesses need no flush
- * @width: of accesses that work; found out when a message is first written. Its interrupts
- *	may do so at the same time, and come to the same result.
+ * @width: of accesses that work, where they are trapped; found out when a message is first
+ *	written. Its interrupts may do so at the same time, and come to the same result.
  */
 struct pvirq_dev {
 	struct list_head node;
@@ -56,7 +56,8 @@ struct pvirq_dev {
  * @chip: what it has for a chip while it is taken over: a copy of its own, changed
  * @orig: the one it had
  * @dev: whose it is
- * @node: in @dev's list
+ * @node: in @dev's list, or among those that wait to be freed
+ * @desc: what it was when it was first seen; to compare, not to follow
  * @irq: its number
  * @vector, @cpu: where it went when it was last looked at; 0 where not on the CPUs' vectors
  * @msix: MSI-X rather than MSI
@@ -66,7 +67,9 @@ struct pvirq_dev {
  * @why: why it is taken over, or not
  * @mask, @move: which operations are ours
  * @soft: masked by the core (see mask.h); the device's bit is in the msi_desc
+ * @again, @acking: see mask.h
  * @moving: irq_set_affinity() is at work and tells more than one message
+ * @stale: the device may have lost its message; the next one is written whole
  * @deferred: @message waits for the unmasking
  * @message: what the core wants the device to send
  * @count: what happened since it was taken over
@@ -74,14 +77,17 @@ struct pvirq_dev {
  * From @mask on all is under the interrupt's desc->lock while it is taken over, or while it is
  * activated and deactivated in its device's MSI mutex; the rest is under the list's lock.
  *
- * What the device holds is what the msi_desc says, at any time: the kernel restores it from
- * there after a reset or a suspend without asking.
+ * What the device was last told is what the msi_desc says, but for the message of one that is
+ * deactivated, where the kernel has zeros: it restores the device from there after a reset or a
+ * suspend without asking. Who resets a device behind the kernel's back loses what it held, as
+ * ever; @stale sees to it that activating it then tells it all, as the kernel does.
  */
 struct pvirq_irq {
 	struct irq_chip chip;
 	struct irq_chip *orig;
 	struct pvirq_dev *dev;
 	struct list_head node;
+	const struct msi_desc *desc;
 	unsigned int irq;
 	unsigned int vector;
 	unsigned int cpu;
@@ -93,7 +99,10 @@ struct pvirq_irq {
 	bool mask;
 	bool move;
 	bool soft;
+	bool again;
+	bool acking;
 	bool moving;
+	bool stale;
 	bool deferred;
 	struct msi_msg message;
 	u64 count[PVIRQ_COUNT_NR];
@@ -125,13 +134,18 @@ void pvirq_forget_device(struct pci_dev *pdev);
 /* Gives everything back, and takes nothing over until pvirq_resume(). */
 void pvirq_suspend(void);
 void pvirq_resume(void);
+/* The machine is another one perhaps: what was measured of it counts no more. */
+void pvirq_remeasure(void);
+/* Anybody wants anything taken over. Any context. */
+bool pvirq_wanted(void);
 /* Gives everything back for good. */
 void pvirq_exit_all(void);
 /**
  * pvirq_set() - the operator's word
  * @who: an interrupt's number, or a device's address ("0000:00:04.0")
  *
- * Return: 0, -EINVAL for neither, -ENOENT where it has no MSIs.
+ * Return: 0, -EINVAL for neither, -ENOENT where it has no MSIs, -EINTR for a signal while
+ * somebody else is busy with the device.
  */
 int pvirq_set(const char *who, enum pvirq_want want);
 void pvirq_show(struct seq_file *m);

@@ -17,6 +17,7 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/workqueue.h>
 
 #include <asm/hw_irq.h>
 #include <asm/irqdomain.h>
@@ -27,7 +28,26 @@
 
 static DEFINE_MUTEX(irqs_mutex);
 static LIST_HEAD(devices);
+static LIST_HEAD(graveyard);
 static bool suspended;
+static bool operator_lazy;	/* somebody has asked for lazy */
+
+/* Who looks at a chip without a lock may have been preempted, or interrupted an idle CPU. */
+static void bury(struct work_struct *work)
+{
+	struct pvirq_irq *i, *next;
+	LIST_HEAD(dead);
+
+	mutex_lock(&irqs_mutex);
+	list_splice_init(&graveyard, &dead);
+	mutex_unlock(&irqs_mutex);
+	synchronize_rcu_tasks();
+	synchronize_rcu();
+	list_for_each_entry_safe(i, next, &dead, node)
+		kfree(i);
+}
+
+static DECLARE_WORK(bury_work, bury);
 
 static struct pvirq_dev *find_device(const struct pci_dev *pdev)
 {
@@ -63,22 +83,23 @@ static struct pvirq_dev *add_device(struct pci_dev *pdev)
 	return dev;
 }
 
-static struct pvirq_irq *add_irq(struct pvirq_dev *dev, unsigned int irq)
+static struct pvirq_irq *add_irq(struct pvirq_dev *dev, const struct msi_desc *desc)
 {
 	struct pvirq_irq *i = kzalloc(sizeof(*i), GFP_KERNEL);
 
 	if (!i)
 		return NULL;
 	i->dev = dev;
-	i->irq = irq;
+	i->desc = desc;
+	i->irq = desc->irq;
 	list_add_tail(&i->node, &dev->irqs);
 	return i;
 }
 
 static void drop_irq(struct pvirq_irq *i)
 {
-	list_del(&i->node);
-	kfree(i);
+	list_move(&i->node, &graveyard);
+	queue_work(system_long_wq, &bury_work);
 }
 
 static void drop_device(struct pvirq_dev *dev)
@@ -128,8 +149,12 @@ static void take(struct pvirq_irq *i, struct irq_data *data, const struct pvirq_
 	i->mask = v->mask;
 	i->move = v->move;
 	i->soft = false;
+	i->again = false;
+	i->acking = false;
 	i->moving = false;
 	i->deferred = false;
+	/* Nobody knows whether the device still holds what the msi_desc says. */
+	i->stale = true;
 	memset(i->count, 0, sizeof(i->count));
 	pvirq_lazy_chip(i);
 	i->taken = !irq_set_chip(i->irq, &i->chip);
@@ -167,12 +192,15 @@ static void look_at(struct pvirq_dev *dev, struct msi_desc *desc)
 
 	if (!data)
 		return;
+	/* Its number is another interrupt's now: neither its chip nor the operator's wish is. */
+	if (i && (i->desc != desc || (i->taken && !still_ours(i)))) {
+		drop_irq(i);
+		i = NULL;
+	}
 	if (!i)
-		i = add_irq(dev, desc->irq);
+		i = add_irq(dev, desc);
 	if (!i)
 		return;
-	if (!still_ours(i))
-		i->taken = false;
 
 	facts = facts_of(desc, data, i->taken ? i->orig : data->chip);
 	wishes = (struct pvirq_wishes){
@@ -238,12 +266,48 @@ void pvirq_scan_device(struct pci_dev *pdev)
 	mutex_unlock(&irqs_mutex);
 }
 
+bool pvirq_wanted(void)
+{
+	return pvirq_force() || READ_ONCE(operator_lazy) ||
+	       hybrid_path(HYBRID_OP_MSI_MASK) == HYBRID_PATH_LAZY ||
+	       hybrid_path(HYBRID_OP_MSI_AFFINITY) == HYBRID_PATH_LAZY;
+}
+
+void pvirq_remeasure(void)
+{
+	struct pvirq_dev *dev;
+
+	mutex_lock(&irqs_mutex);
+	list_for_each_entry(dev, &devices, node) {
+		dev->measured = false;
+		WRITE_ONCE(dev->trapped, false);
+		WRITE_ONCE(dev->width, PVIRQ_WIDTH_UNKNOWN);
+	}
+	mutex_unlock(&irqs_mutex);
+}
+
+/* A look without its lock: what comes or goes at this moment tells of itself. */
+static bool has_or_had_msis(struct pci_dev *pdev)
+{
+	bool known;
+
+	if (READ_ONCE(pdev->dev.msi.data))
+		return true;
+	mutex_lock(&irqs_mutex);
+	known = find_device(pdev);
+	mutex_unlock(&irqs_mutex);
+	return known;
+}
+
 bool pvirq_scan(void)
 {
 	struct pci_dev *pdev = NULL;
 	bool all = true;
 
 	for_each_pci_dev(pdev) {
+		/* Others try for that lock as well, and give up where we have it. */
+		if (!has_or_had_msis(pdev))
+			continue;
 		/* One whose driver is being bound may take long, and tells when it is done. */
 		if (!device_trylock(&pdev->dev)) {
 			all = false;
@@ -318,6 +382,7 @@ void pvirq_suspend(void)
 
 void pvirq_resume(void)
 {
+	pvirq_remeasure();
 	mutex_lock(&irqs_mutex);
 	suspended = false;
 	mutex_unlock(&irqs_mutex);
@@ -329,15 +394,11 @@ void pvirq_exit_all(void)
 	struct pvirq_dev *dev, *next;
 
 	pvirq_suspend();
-	/*
-	 * request_irq() looks at a chip's flags without a lock, and may have been preempted
-	 * meanwhile.
-	 */
-	synchronize_rcu_tasks();
 	mutex_lock(&irqs_mutex);
 	list_for_each_entry_safe(dev, next, &devices, node)
 		drop_device(dev);
 	mutex_unlock(&irqs_mutex);
+	flush_work(&bury_work);
 }
 
 /* Sets the wish; returns its device, with a reference, or NULL where there is none. */
@@ -348,6 +409,8 @@ static struct pci_dev *set_wish(const char *who, unsigned int irq, enum pvirq_wa
 	struct pvirq_irq *i;
 
 	mutex_lock(&irqs_mutex);
+	if (want == PVIRQ_WANT_LAZY)
+		WRITE_ONCE(operator_lazy, true);
 	list_for_each_entry(dev, &devices, node) {
 		i = irq ? find_irq(dev, irq) : NULL;
 		if (i) {
@@ -370,17 +433,20 @@ int pvirq_set(const char *who, enum pvirq_want want)
 {
 	struct pci_dev *pdev;
 	unsigned int irq = 0;
+	int err;
 
 	if (!strchr(who, ':') && (kstrtouint(who, 10, &irq) || !irq))
 		return -EINVAL;
 	pdev = set_wish(who, irq, want);
 	if (!pdev)
 		return -ENOENT;
-	device_lock(&pdev->dev);
-	pvirq_scan_device(pdev);
-	device_unlock(&pdev->dev);
+	err = device_lock_interruptible(&pdev->dev);
+	if (!err) {
+		pvirq_scan_device(pdev);
+		device_unlock(&pdev->dev);
+	}
 	pci_dev_put(pdev);
-	return 0;
+	return err;
 }
 
 static enum pvirq_want want_of(const struct pvirq_irq *i)

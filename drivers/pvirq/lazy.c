@@ -75,7 +75,7 @@ static void __iomem *table_entry(const struct msi_desc *desc)
 
 /*
  * Tries an 8-byte write in a masked entry. Leaves @e as what the entry then holds, which the
- * caller is about to change anyway.
+ * caller is about to write anyway.
  */
 static void probe_width(struct pvirq_dev *dev, void __iomem *base, struct pvirq_entry *e)
 {
@@ -92,37 +92,56 @@ static void probe_width(struct pvirq_dev *dev, void __iomem *base, struct pvirq_
 			       PVIRQ_WIDTH_WIDE : PVIRQ_WIDTH_NARROW);
 }
 
-/* Brings an MSI-X entry to the message that is wanted, and to @hard. */
+/* A driver may ask to be told after its interrupt was taken over (ntb_msi). */
+static void tell_hook(struct msi_desc *desc)
+{
+	if (desc->write_msi_msg)
+		desc->write_msi_msg(desc, desc->write_msi_msg_data);
+}
+
+/*
+ * Brings an MSI-X entry to the message that is wanted, and to @hard. As the kernel does: a device
+ * that is not there is not told its message, which it is given when it is restored.
+ */
 static void write_entry(struct pvirq_irq *i, struct msi_desc *desc, bool hard)
 {
 	u32 ctrl = (desc->pci.msix_ctrl & ~PVIRQ_CTRL_MASKED) | (hard ? PVIRQ_CTRL_MASKED : 0);
 	struct pvirq_entry from = to_entry(&desc->msg, desc->pci.msix_ctrl);
-	struct pvirq_entry to = to_entry(i->deferred ? &i->message : &desc->msg, ctrl);
+	bool tell = i->deferred && is_there(i->dev->pdev);
+	struct pvirq_entry to = to_entry(tell ? &i->message : &desc->msg, ctrl);
+	bool trapped = READ_ONCE(i->dev->trapped);
 	struct pvirq_write w[PVIRQ_WRITES_MAX];
 	void __iomem *base = table_entry(desc);
-	bool moved = pvirq_message_changed(&from, &to);
-	unsigned int n, k;
+	unsigned int changed = 0, n, k;
+	bool wide;
 
-	if (is_there(i->dev->pdev)) {
-		if (moved && READ_ONCE(i->dev->width) == PVIRQ_WIDTH_UNKNOWN)
+	if (tell) {
+		if (trapped && READ_ONCE(i->dev->width) == PVIRQ_WIDTH_UNKNOWN)
 			probe_width(i->dev, base, &from);
-		n = pvirq_message_plan(w, &from, &to, READ_ONCE(i->dev->width) == PVIRQ_WIDTH_WIDE);
-		for (k = 0; k < n; k++) {
-			if (w[k].bytes == 8)
-				writeq(w[k].value, base + w[k].offset);
-			else
-				writel(w[k].value, base + w[k].offset);
-		}
-		/* The kernel flushes the same, masks and messages, but not unmasks. */
-		if (n && (moved || hard) && !i->dev->trapped)
-			readl(base + PVIRQ_ENTRY_DATA);
+		changed = i->stale ? PVIRQ_CHANGED_ALL : pvirq_message_changed(&from, &to);
 	}
-	if (moved) {
-		desc->msg = i->message;
-		count(i, PVIRQ_COUNT_MOVE_DONE);
+	/* Silicon would gain nothing by it, and may act otherwise than it reads. */
+	wide = trapped && READ_ONCE(i->dev->width) == PVIRQ_WIDTH_WIDE;
+	n = pvirq_message_plan(w, &from, &to, changed, wide);
+	for (k = 0; k < n; k++) {
+		if (w[k].bytes == 8)
+			writeq(w[k].value, base + w[k].offset);
+		else
+			writel(w[k].value, base + w[k].offset);
 	}
+	/* The kernel flushes the same, masks and messages, but not unmasks. */
+	if (n && (tell || hard) && !trapped)
+		readl(base + PVIRQ_ENTRY_DATA);
+
 	desc->pci.msix_ctrl = ctrl;
+	if (tell)
+		i->stale = false;
+	if (!i->deferred)
+		return;
 	i->deferred = false;
+	desc->msg = i->message;
+	tell_hook(desc);
+	count(i, PVIRQ_COUNT_MOVE_DONE);
 }
 
 static void write_mask(struct pvirq_irq *i, struct irq_data *data, bool hard)
@@ -140,10 +159,17 @@ static void write_mask(struct pvirq_irq *i, struct irq_data *data, bool hard)
 /* Returns true if the device was told. */
 static bool step(struct pvirq_irq *i, struct irq_data *data, enum pvirq_mask_event event)
 {
-	struct pvirq_mask m = { i->soft, is_hard(irq_data_get_msi_desc(data)) };
+	struct pvirq_mask m = {
+		.soft = i->soft,
+		.hard = is_hard(irq_data_get_msi_desc(data)),
+		.again = i->again,
+		.acking = i->acking,
+	};
 	bool write = pvirq_mask_step(&m, event);
 
 	i->soft = m.soft;
+	i->again = m.again;
+	i->acking = m.acking;
 	if (write)
 		write_mask(i, data, m.hard);
 	return write;
@@ -153,6 +179,9 @@ static void lazy_mask(struct irq_data *data)
 {
 	struct pvirq_irq *i = to_irq(data);
 
+	/* A pending move, see PVIRQ_ACKED. */
+	if (i->acking)
+		return;
 	if (!i->mask) {
 		i->orig->irq_mask(data);
 		return;
@@ -166,22 +195,26 @@ static void lazy_mask_ack(struct irq_data *data)
 	struct pvirq_irq *i = to_irq(data);
 
 	if (i->mask) {
-		bool again = i->soft;
+		bool masked = i->soft;
 
 		if (step(i, data, PVIRQ_MASK_ACK))
-			count(i, PVIRQ_COUNT_REMASK);
-		else if (!again)
+			count(i, masked ? PVIRQ_COUNT_REMASK : PVIRQ_COUNT_MASK_DONE);
+		else if (!masked)
 			count(i, PVIRQ_COUNT_MASK_AVOIDED);
 	} else if (!irqd_irq_masked(data)) {
 		i->orig->irq_mask(data);
 	}
+	i->acking = true;
 	i->orig->irq_ack(data);
+	step(i, data, PVIRQ_ACKED);
 }
 
 static void lazy_unmask(struct irq_data *data)
 {
 	struct pvirq_irq *i = to_irq(data);
 
+	if (i->acking)
+		return;
 	if (!i->mask && !i->deferred) {
 		i->orig->irq_unmask(data);
 		return;
@@ -193,6 +226,7 @@ static void lazy_unmask(struct irq_data *data)
 /* Its vector goes away next: the device has to be quiet. */
 static void lazy_shutdown(struct irq_data *data)
 {
+	struct msi_desc *desc = irq_data_get_msi_desc(data);
 	struct pvirq_irq *i = to_irq(data);
 
 	if (!i->mask) {
@@ -201,6 +235,9 @@ static void lazy_shutdown(struct irq_data *data)
 	}
 	count(i, step(i, data, PVIRQ_SHUTDOWN) ? PVIRQ_COUNT_MASK_DONE :
 						 PVIRQ_COUNT_MASK_AVOIDED);
+	/* What is trapped was measured, and might be wrong: here a late write would do harm. */
+	if (is_msix(desc) && READ_ONCE(i->dev->trapped))
+		readl(table_entry(desc) + PVIRQ_ENTRY_CTRL);
 }
 
 /* What pci_write_msg_msi() does, without its accesses to what stays the same. */
@@ -208,43 +245,63 @@ static void write_config(struct pvirq_irq *i, struct msi_desc *desc, const struc
 {
 	struct pvirq_entry from = to_entry(&desc->msg, 0);
 	struct pvirq_entry to = to_entry(msg, 0);
-	unsigned int changed = pvirq_message_changed(&from, &to);
 	struct pci_dev *pdev = i->dev->pdev;
-	bool is_64 = desc->pci.msi_attrib.is_64;
-	int pos = pdev->msi_cap;
+	struct pvirq_write w[PVIRQ_WRITES_MAX];
+	unsigned int n, k;
 	u16 flags;
 
+	n = pvirq_message_plan_config(w, &from, &to, desc->pci.msi_attrib.is_64);
 	if (is_there(pdev)) {
-		if (changed & PVIRQ_CHANGED_LO)
-			pci_write_config_dword(pdev, pos + PCI_MSI_ADDRESS_LO, to.lo);
-		if (is_64 && (changed & PVIRQ_CHANGED_HI))
-			pci_write_config_dword(pdev, pos + PCI_MSI_ADDRESS_HI, to.hi);
-		if (changed & PVIRQ_CHANGED_DATA)
-			pci_write_config_word(pdev, pos + (is_64 ? PCI_MSI_DATA_64 :
-								   PCI_MSI_DATA_32), to.data);
-		if (changed && !i->dev->trapped)
-			pci_read_config_word(pdev, pos + PCI_MSI_FLAGS, &flags);
+		for (k = 0; k < n; k++) {
+			if (w[k].bytes == 2)
+				pci_write_config_word(pdev, pdev->msi_cap + w[k].offset, w[k].value);
+			else
+				pci_write_config_dword(pdev, pdev->msi_cap + w[k].offset, w[k].value);
+		}
+		if (n && !READ_ONCE(i->dev->trapped))
+			pci_read_config_word(pdev, pdev->msi_cap + PCI_MSI_FLAGS, &flags);
 	}
 	desc->msg = *msg;
-	count(i, changed ? PVIRQ_COUNT_MOVE_DONE : PVIRQ_COUNT_MOVE_AVOIDED);
+	count(i, n ? PVIRQ_COUNT_MOVE_DONE : PVIRQ_COUNT_MOVE_AVOIDED);
+}
+
+/* As the kernel does it, with all words. */
+static void write_native(struct pvirq_irq *i, struct irq_data *data, struct msi_msg *msg)
+{
+	i->deferred = false;
+	i->orig->irq_write_msi_msg(data, msg);
+	i->stale = is_nothing(msg) || !is_there(i->dev->pdev);
 }
 
 static void lazy_write_msg(struct irq_data *data, struct msi_msg *msg)
 {
 	struct pvirq_irq *i = to_irq(data);
 	struct msi_desc *desc = irq_data_get_msi_desc(data);
-	struct pvirq_entry from, to;
+	struct pvirq_entry from = to_entry(&desc->msg, 0), to = to_entry(msg, 0);
+	unsigned int changed = pvirq_message_changed(&from, &to);
+	struct pci_dev *pdev = i->dev->pdev;
 
-	if (!i->move) {
-		i->orig->irq_write_msi_msg(data, msg);
+	/* Until it is activated again the device may be reset, of which nobody tells. */
+	i->stale |= is_nothing(msg);
+	/* The core has masked it, and trusts that no interrupt sees half of the message. */
+	if (!is_msix(desc) && i->soft && (i->stale || pvirq_message_torn(changed)))
+		step(i, data, PVIRQ_SETTLE);
+	/* Who wants to see messages sees each. */
+	if (!i->move || desc->write_msi_msg) {
+		write_native(i, data, msg);
 		return;
 	}
-	/* It is deactivated. A device that is masked keeps its message, perhaps for next time. */
+	/* It is deactivated. A device that is masked keeps its message, and none that is off acts. */
 	if (is_nothing(msg) && desc->pci.msi_attrib.can_mask) {
 		i->deferred = false;
-		if (!is_hard(desc))
+		if (!is_hard(desc) && (pdev->msi_enabled || pdev->msix_enabled))
 			write_mask(i, data, true);
 		count(i, PVIRQ_COUNT_MOVE_AVOIDED);
+		return;
+	}
+	if (!is_msix(desc) && i->stale) {
+		write_native(i, data, msg);
+		count(i, PVIRQ_COUNT_MOVE_DONE);
 		return;
 	}
 	if (!is_msix(desc)) {
@@ -252,9 +309,7 @@ static void lazy_write_msg(struct irq_data *data, struct msi_msg *msg)
 		return;
 	}
 	i->message = *msg;
-	from = to_entry(&desc->msg, 0);
-	to = to_entry(msg, 0);
-	i->deferred = pvirq_message_changed(&from, &to);
+	i->deferred = i->stale || changed;
 	if (!i->deferred)
 		count(i, PVIRQ_COUNT_MOVE_AVOIDED);
 	else if (!i->moving && !is_hard(desc))
@@ -288,7 +343,9 @@ static int lazy_retrigger(struct irq_data *data)
 {
 	struct pvirq_irq *i = to_irq(data);
 
-	if (i->moving && i->move && is_msix(irq_data_get_msi_desc(data)))
+	const struct msi_desc *desc = irq_data_get_msi_desc(data);
+
+	if (i->moving && i->move && is_msix(desc) && !desc->write_msi_msg)
 		return 1;
 	return i->orig->irq_retrigger(data);
 }
@@ -374,7 +431,7 @@ void pvirq_lazy_measure(struct pvirq_dev *dev, struct msi_desc *desc)
 		best = min(best, ktime_get_ns() - start);
 	}
 	hybrid_state_get(s);
-	dev->trapped = pvirq_table_trapped(best, s->cost.exit_ns);
+	WRITE_ONCE(dev->trapped, pvirq_table_trapped(best, s->cost.exit_ns));
 	dev->measured = true;
 	kfree(s);
 }

@@ -7,6 +7,7 @@
 #include <linux/irq_work.h>
 #include <linux/jiffies.h>
 #include <linux/kernel.h>
+#include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <linux/notifier.h>
@@ -43,21 +44,31 @@ bool pvirq_skipped(struct pci_dev *pdev)
 	return false;
 }
 
-/* Rescans: a moment after interrupts were allocated, so that one finds all of a device. */
+/*
+ * Rescans: a moment after interrupts were allocated, so that one finds all of a device; and
+ * where devices are busy, again and again, more and more rarely.
+ */
 #define RESCAN_DELAY	(HZ / 20)
 #define RESCAN_AGAIN	HZ
+#define RESCAN_RARELY	(64 * HZ)
+
+static unsigned long rescan_again = RESCAN_AGAIN;
 
 static void rescan(struct work_struct *work)
 {
-	if (!pvirq_scan())
-		schedule_delayed_work(to_delayed_work(work), RESCAN_AGAIN);
+	if (pvirq_scan()) {
+		rescan_again = RESCAN_AGAIN;
+		return;
+	}
+	schedule_delayed_work(to_delayed_work(work), rescan_again);
+	rescan_again = min(2 * rescan_again, (unsigned long)RESCAN_RARELY);
 }
 
 static DECLARE_DELAYED_WORK(rescan_work, rescan);
 
 static void rescan_kick(struct irq_work *work)
 {
-	schedule_delayed_work(&rescan_work, RESCAN_DELAY);
+	mod_delayed_work(system_wq, &rescan_work, RESCAN_DELAY);
 }
 
 /* Lazy: it waits for the tick, rather than send an IPI to this CPU. */
@@ -77,7 +88,8 @@ static void vector_activated(void *unused, unsigned int irq, bool is_managed, bo
 {
 	const struct irq_data *data = irq_get_irq_data(irq);
 
-	if (data && data->chip && data->chip->irq_write_msi_msg && !pvirq_lazy_ours(data->chip))
+	if (data && data->chip && data->chip->irq_write_msi_msg &&
+	    !pvirq_lazy_ours(data->chip) && pvirq_wanted())
 		pvirq_rescan_soon();
 }
 
@@ -121,6 +133,11 @@ static int bus_changed(struct notifier_block *nb, unsigned long action, void *de
 
 static struct notifier_block bus_notifier = { .notifier_call = bus_changed };
 
+/*
+ * Xen's save and restore calls none of these; it freezes and restores the devices as a suspend
+ * does. Masks in software go on, as the core's state does, and pci_restore_msi_state() writes
+ * what the msi_descs say, which is what the devices were told (see struct pvirq_irq).
+ */
 static int power_changed(struct notifier_block *nb, unsigned long action, void *unused)
 {
 	switch (action) {
@@ -142,6 +159,8 @@ static struct notifier_block power_notifier = { .notifier_call = power_changed }
 
 static int policy_decided(struct notifier_block *nb, unsigned long event, void *state)
 {
+	/* After a migration, too. */
+	pvirq_remeasure();
 	if (!pvirq_scan())
 		pvirq_rescan_soon();
 	return NOTIFY_DONE;

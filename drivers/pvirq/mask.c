@@ -11,11 +11,23 @@ bool pvirq_mask_step(struct pvirq_mask *m, enum pvirq_mask_event event)
 		m->soft = true;
 		break;
 	case PVIRQ_MASK_ACK:
-		/* The second one that comes while it is masked: there may be more. */
-		m->hard |= m->soft;
+		/* The second one that comes while it is masked, or was last time: there may be more. */
+		if (m->soft) {
+			m->again |= !m->hard;
+			m->hard = true;
+		} else {
+			m->hard |= m->again;
+			m->again = false;
+		}
 		m->soft = true;
+		m->acking = true;
+		break;
+	case PVIRQ_ACKED:
+		m->acking = false;
 		break;
 	case PVIRQ_UNMASK:
+		if (m->acking)
+			break;
 		m->soft = false;
 		m->hard = false;
 		break;

@@ -8,6 +8,10 @@
  * Then the device is masked for real and keeps what follows in its pending bit, which
  * unmasking releases. So nothing is lost: each interrupt is in the core's IRQS_PENDING, or in
  * the device's pending bit. And nothing is run twice: neither remembers what the other does.
+ *
+ * Where interrupts keep coming while it is masked, the flag costs one of them more than the
+ * kernel's mask does. So after a mask that ended like this, the next interrupt that comes while
+ * it may not run masks the device at once.
  */
 #ifndef PVIRQ_MASK_H
 #define PVIRQ_MASK_H
@@ -18,15 +22,24 @@
  * struct pvirq_mask - who is not to be interrupted
  * @soft: the core wants it masked
  * @hard: the device's mask bit is set
+ * @again: the last mask did not end before a second interrupt came
+ * @acking: between PVIRQ_MASK_ACK and PVIRQ_ACKED
  */
 struct pvirq_mask {
 	bool soft;
 	bool hard;
+	bool again;
+	bool acking;
 };
 
 enum pvirq_mask_event {
 	PVIRQ_MASK,		/* the core masks it */
 	PVIRQ_MASK_ACK,		/* ... for an interrupt that has just come */
+	/*
+	 * ... and it is acknowledged. Meanwhile a pending move masks and unmasks (__irq_move_irq()),
+	 * as the core notes the mask only afterwards: neither must undo it.
+	 */
+	PVIRQ_ACKED,
 	PVIRQ_UNMASK,
 	PVIRQ_SHUTDOWN,		/* its vector is about to go away */
 	PVIRQ_SETTLE,		/* from now on the device's bit has to be what the core wants */

@@ -24,9 +24,8 @@ unsigned int pvirq_message_changed(const struct pvirq_entry *from, const struct 
 }
 
 unsigned int pvirq_message_plan(struct pvirq_write *w, const struct pvirq_entry *from,
-				const struct pvirq_entry *to, bool wide)
+				const struct pvirq_entry *to, unsigned int changed, bool wide)
 {
-	unsigned int changed = pvirq_message_changed(from, to);
 	u32 ctrl = from->ctrl;
 	unsigned int n = 0;
 
@@ -44,15 +43,32 @@ unsigned int pvirq_message_plan(struct pvirq_write *w, const struct pvirq_entry 
 			add(w, &n, PVIRQ_ENTRY_HI, 4, to->hi);
 	}
 
-	if (wide && (changed & PVIRQ_CHANGED_DATA) && ctrl != to->ctrl) {
-		add(w, &n, PVIRQ_ENTRY_DATA, 8, pair(to->data, to->ctrl));
-	} else {
-		if (changed & PVIRQ_CHANGED_DATA)
-			add(w, &n, PVIRQ_ENTRY_DATA, 4, to->data);
-		if (ctrl != to->ctrl)
-			add(w, &n, PVIRQ_ENTRY_CTRL, 4, to->ctrl);
-	}
+	/* One by one: of a write of both, the half that unmasks might take effect first. */
+	if (changed & PVIRQ_CHANGED_DATA)
+		add(w, &n, PVIRQ_ENTRY_DATA, 4, to->data);
+	if (ctrl != to->ctrl)
+		add(w, &n, PVIRQ_ENTRY_CTRL, 4, to->ctrl);
 	return n;
+}
+
+unsigned int pvirq_message_plan_config(struct pvirq_write *w, const struct pvirq_entry *from,
+				       const struct pvirq_entry *to, bool is_64)
+{
+	unsigned int changed = pvirq_message_changed(from, to);
+	unsigned int n = 0;
+
+	if (changed & PVIRQ_CHANGED_LO)
+		add(w, &n, PVIRQ_CONFIG_LO, 4, to->lo);
+	if (is_64 && (changed & PVIRQ_CHANGED_HI))
+		add(w, &n, PVIRQ_CONFIG_HI, 4, to->hi);
+	if (changed & PVIRQ_CHANGED_DATA)
+		add(w, &n, is_64 ? PVIRQ_CONFIG_DATA_64 : PVIRQ_CONFIG_DATA_32, 2, to->data & 0xffff);
+	return n;
+}
+
+bool pvirq_message_torn(unsigned int changed)
+{
+	return changed & (changed - 1);
 }
 
 u64 pvirq_message_probe(const struct pvirq_entry *e)

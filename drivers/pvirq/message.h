@@ -18,8 +18,8 @@ struct pvirq_entry {
 
 /**
  * struct pvirq_write - one naturally aligned access
- * @offset: from the start of the entry
- * @bytes: 4 or 8
+ * @offset: from the start of the entry, or of the capability
+ * @bytes: 2, 4 or 8
  * @value: little endian, as the bus is
  */
 struct pvirq_write {
@@ -36,24 +36,47 @@ struct pvirq_write {
  * @w: room for PVIRQ_WRITES_MAX
  * @from: what the entry holds
  * @to: what it is to hold
+ * @changed: words of the message to write, at least those of pvirq_message_changed()
  * @wide: aligned 8-byte writes work
  *
- * The message changes only while the entry is masked, as PCI demands; and of an 8-byte write
- * that a device model splits in two, either half may come first as long as one that unmasks
- * comes last, in ascending order.
+ * The message changes only while the entry is masked, as PCI demands. Both halves of an 8-byte
+ * write are of the address, so that it does not matter where one is split, and which comes first.
  *
  * Return: the number of writes, 0 where nothing changes.
  */
 unsigned int pvirq_message_plan(struct pvirq_write *w, const struct pvirq_entry *from,
-				const struct pvirq_entry *to, bool wide);
+				const struct pvirq_entry *to, unsigned int changed, bool wide);
+
+/* Plain MSI: in configuration space, from the start of its capability. */
+#define PVIRQ_CONFIG_LO		4	/* PCI_MSI_ADDRESS_LO and so on */
+#define PVIRQ_CONFIG_HI		8
+#define PVIRQ_CONFIG_DATA_32	8
+#define PVIRQ_CONFIG_DATA_64	12
+
+/**
+ * pvirq_message_plan_config() - the same for plain MSI
+ * @w: room for PVIRQ_WRITES_MAX; of 4 bytes, or 2 for the data
+ * @from: what the device holds; its ctrl is not looked at
+ * @to: what it is to hold
+ * @is_64: the capability has a high half of the address
+ *
+ * In the kernel's order. It does not mask: where pvirq_message_torn(), see to it before.
+ *
+ * Return: the number of writes, 0 where nothing changes.
+ */
+unsigned int pvirq_message_plan_config(struct pvirq_write *w, const struct pvirq_entry *from,
+				       const struct pvirq_entry *to, bool is_64);
 
 /* Bits of pvirq_message_changed(). */
 #define PVIRQ_CHANGED_LO	1u
 #define PVIRQ_CHANGED_HI	2u
 #define PVIRQ_CHANGED_DATA	4u
+#define PVIRQ_CHANGED_ALL	7u
 
 /* Which words of the message differ. */
 unsigned int pvirq_message_changed(const struct pvirq_entry *from, const struct pvirq_entry *to);
+/* True if a message is neither the old nor the new one while the words of @changed are written. */
+bool pvirq_message_torn(unsigned int changed);
 
 /**
  * pvirq_message_probe() - an address that differs from another in both halves

@@ -2,7 +2,8 @@
 /*
  * Masking in software (drivers/pvirq/mask.h) with everything around it at work at once: a
  * device, two CPUs in handle_edge_irq(), a driver that disables and enables, and pvirq that
- * gives the interrupt back and takes it over. Each atomic block is what desc->lock covers; a
+ * gives the interrupt back and takes it over, and a move that the next interrupt carries out.
+ * Each atomic block is what desc->lock covers; a
  * handler runs outside of it. When all is quiet, no interrupt may be lost, none may have run
  * twice, and nothing may be left masked.
  *
@@ -14,10 +15,12 @@
 #define RAISES 4
 #define ROUNDS 2
 
-bool soft, hard;		/* struct pvirq_mask */
+bool soft, hard, again;		/* struct pvirq_mask */
 bool native;			/* given back: the kernel's chip is in charge */
+bool eager;			/* ... for masks only: moves are ours */
 bool pba, irr;			/* held back in the device; on its way */
 bool disabled, masked, pending, inprogress;	/* of the core */
+bool moving;			/* irq_set_affinity() waits for an interrupt */
 bool owed;			/* raised since a handler last began */
 byte raised, runs;
 
@@ -31,21 +34,54 @@ inline write_mask(on) {
 
 inline mask() {
 	if
-	:: native -> write_mask(true)
+	:: native || eager -> write_mask(true)
 	:: else -> soft = true
+	fi
+}
+
+/*
+ * irq_ack: __irq_move_irq() masks and unmasks where the core has no mask noted. In our
+ * irq_mask_ack() it has none yet, so that both are ignored there.
+ */
+inline ack(ignored) {
+	if
+	:: moving && !disabled ->
+		moving = false;
+		if
+		:: !masked && (!(ignored) || MUTANT == 4) ->
+			mask();
+			soft = false;
+			if
+			:: hard || native || eager -> write_mask(false)
+			:: else
+			fi
+		:: else
+		fi
+	:: else
 	fi
 }
 
 /* mask_ack_irq() */
 inline mask_ack() {
 	if
-	:: native && !masked -> write_mask(true)
+	:: native && !masked -> write_mask(true); masked = true
 	:: native && masked
-	:: !native && soft && !hard && MUTANT != 1 -> write_mask(true)
-	:: !native && soft && MUTANT == 1 -> irr = false; pending = false	/* swallows it */
-	:: else -> soft = true
+	:: !native && eager && !masked -> write_mask(true)
+	:: !native && eager && masked
+	:: !native && !eager && soft && !hard && MUTANT != 1 -> again = true; write_mask(true)
+	:: !native && !eager && soft && !hard && MUTANT == 1 -> irr = false; pending = false	/* swallows it */
+	:: !native && !eager && soft && hard
+	:: !native && !eager && !soft ->
+		soft = true;
+		if
+		:: again && !hard -> write_mask(true)
+		:: else
+		fi;
+		again = false
 	fi;
-	masked = true
+	ack(!native);
+	masked = true;
+	assert(soft || hard)
 }
 
 inline unmask() {
@@ -54,7 +90,7 @@ inline unmask() {
 	:: masked && MUTANT != 2 ->
 		soft = false;
 		if
-		:: hard || native -> write_mask(false)
+		:: hard || native || eager -> write_mask(false)
 		:: else
 		fi
 	:: else
@@ -92,7 +128,7 @@ end:
 		mine = false;
 		if
 		:: inprogress || disabled -> pending = true; mask_ack()
-		:: else -> inprogress = true; mine = true; handle()
+		:: else -> ack(false); inprogress = true; mine = true; handle()
 		fi
 	}
 	do
@@ -147,8 +183,25 @@ active proctype pvirq() {
 			native = true;
 			assert(hard == masked)
 		}
-		atomic { native = false }
+		atomic {
+			native = false;
+			again = false;
+			if
+			:: eager = true
+			:: eager = false
+			fi
+		}
 		i++
+	:: i == ROUNDS -> break
+	od
+}
+
+active proctype mover() {
+	byte i;
+
+end:
+	do
+	:: i < ROUNDS && !moving -> atomic { moving = true; i++ }
 	:: i == ROUNDS -> break
 	od
 }

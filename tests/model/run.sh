@@ -24,7 +24,7 @@ errors() {
 	sed -n 's/.*errors: \([0-9]*\)$/\1/p' pan.log
 }
 
-for mutant in 0 1 2 3; do
+for mutant in 0 1 2 3 4; do
 	found=$(errors $mutant)
 	if { [ $mutant -eq 0 ] && [ "$found" = 0 ]; } || { [ $mutant -gt 0 ] && [ "${found:-0}" -gt 0 ]; }; then
 		echo "PASS mask, mutant $mutant: $found errors, $(sed -n 's/ states, stored.*//p' pan.log | tr -d ' ') states"
