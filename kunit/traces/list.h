@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Recorded idle times, see README: first what halting cost, then their lengths. */
 static const u32 trace_pingpong[] = {
-#include "kvm-6.12-pingpong.inc"
+#include "kvm-6.1-pingpong.inc"
 };
 static const u32 trace_pipe[] = {
-#include "kvm-6.12-pipe.inc"
+#include "kvm-6.1-pipe.inc"
 };
 static const u32 trace_messaging[] = {
-#include "kvm-6.12-messaging.inc"
+#include "kvm-6.1-messaging.inc"
 };
 static const u32 trace_fio[] = {
-#include "kvm-6.12-fio.inc"
+#include "kvm-6.1-fio.inc"
 };
 static const u32 trace_ping[] = {
-#include "kvm-6.12-ping.inc"
+#include "kvm-6.1-ping.inc"
 };
 static const u32 trace_idle[] = {
-#include "kvm-6.12-idle.inc"
+#include "kvm-6.1-idle.inc"
 };
 
 static const struct trace {
