@@ -12,6 +12,8 @@
  *			times after it is enabled
  *   move N		N times: to the other CPU, taken there by the next interrupt
  *   stay N		N times: to the CPU where it is
+ *   hooked		a move that somebody wants to be told of, as ntb_msi does
+ *   reset		the device forgets its message while nobody has the interrupt (MSI-X only)
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -23,6 +25,7 @@
 #include <linux/io.h>
 #include <linux/irq.h>
 #include <linux/module.h>
+#include <linux/msi.h>
 #include <linux/pci.h>
 #include <linux/string.h>
 
@@ -253,6 +256,49 @@ static int do_stay(struct test_device *t, unsigned int n)
 	return move(t, n, false);
 }
 
+static void count_message(struct msi_desc *desc, void *data)
+{
+	unsigned int *told = data;
+
+	(*told)++;
+}
+
+static int do_hooked(struct test_device *t, unsigned int n)
+{
+	struct msi_desc *desc = irq_get_msi_desc(t->irq);
+	unsigned int told = 0;
+	int err;
+
+	desc->write_msi_msg_data = &told;
+	desc->write_msi_msg = count_message;
+	err = move(t, 1, true);
+	desc->write_msi_msg = NULL;
+	if (!err && !told) {
+		pr_err("nobody was told of a move\n");
+		return -EIO;
+	}
+	return err;
+}
+
+static int do_reset(struct test_device *t, unsigned int n)
+{
+	void __iomem *entry;
+	u32 table;
+
+	if (!t->pdev->msix_cap)
+		return -EINVAL;
+	/* QEMU's nvme has its table where its registers are. */
+	pci_read_config_dword(t->pdev, t->pdev->msix_cap + PCI_MSIX_TABLE, &table);
+	if (table & PCI_MSIX_TABLE_BIR)
+		return -ENODEV;
+	entry = t->regs + (table & PCI_MSIX_TABLE_OFFSET);
+	writel(PCI_MSIX_ENTRY_CTRL_MASKBIT, entry + PCI_MSIX_ENTRY_VECTOR_CTRL);
+	writel(0, entry + PCI_MSIX_ENTRY_LOWER_ADDR);
+	writel(0, entry + PCI_MSIX_ENTRY_UPPER_ADDR);
+	writel(0, entry + PCI_MSIX_ENTRY_DATA);
+	return 0;
+}
+
 static const struct command {
 	const char *name;
 	bool requested;		/* what it needs */
@@ -266,6 +312,8 @@ static const struct command {
 	{ "held", true, do_held },
 	{ "move", true, do_move },
 	{ "stay", true, do_stay },
+	{ "hooked", true, do_hooked },
+	{ "reset", false, do_reset },
 };
 
 static ssize_t command_store(struct device *dev, struct device_attribute *attr, const char *buf,

@@ -49,11 +49,12 @@ def bind_test_driver(guest):
         done"""), "binding the test driver")
 
 
-def do(guest, device, command, count=False):
-    """A command of the test driver; what the host counted meanwhile, if asked."""
-    done = guest.run(f"echo {command} > /sys/bus/pci/devices/{device}/command || "
-                     "{ dmesg | tail -n 5; false; }", count=count)
-    ok(done, f"{device}: {command}")
+def do(guest, device, *commands, count=False):
+    """Commands of the test driver; what the host counted meanwhile, if asked."""
+    done = guest.run(" && ".join(f"echo {c} >/sys/bus/pci/devices/{device}/command"
+                                 for c in commands) + " || { dmesg | tail -n 5; false; }",
+                     count=count)
+    ok(done, f"{device}: {', '.join(commands)}")
     return done.get("counts")
 
 
@@ -86,9 +87,8 @@ def check_policy(guest):
         need(all(row["back_end"] == want or row["want"] != "auto" or row["kind"] == "msi"
                  for row in rows),
              f"mask {mask}, move {move}: {rows}")
-        do(guest, TEST, "request")
-        for command in ("raise 20", "move 2", "held 3", "mask", "unmask", "raise 20", "free"):
-            do(guest, TEST, command)
+        do(guest, TEST, "request", "raise 20", "move 2", "held 3", "mask", "unmask", "raise 20",
+           "free")
 
 
 def case_pvirq_takes_over(guest):
@@ -128,9 +128,7 @@ def case_pvirq_takes_over(guest):
         check_policy(guest)
     unload_pvirq(guest)
     ok(guest.run(READ_NVME), "nvme")
-    do(guest, TEST, "request")
-    do(guest, TEST, "raise 10")
-    do(guest, TEST, "free")
+    do(guest, TEST, "request", "raise 10", "free")
     # A device that is to be left alone.
     load(guest)
     ok(guest.run(f"insmod /suite/pvirq.ko {force(guest)} skip={NVME},{EDU}"), "insmod with skip")
@@ -141,34 +139,35 @@ def case_pvirq_takes_over(guest):
 
 def case_pvirq_interrupts(guest):
     """Each interrupt of MSI-X and MSI runs its handler once, whatever is done to it."""
-    rounds = 200 if is_debug(guest.kernel) else 1000
+    rounds = 1000 if guest.host == "bare" and not is_debug(guest.kernel) else 200
     bind_test_driver(guest)
     load_pvirq(guest)
     for device in (TEST, EDU):
         for again in range(3):
-            for command in ("request", f"raise {rounds}", "held 1", "held 2", "held 30",
-                            "move 10", "stay 5", "raise 10",
-                            "mask", "unmask", "raise 10", "mask", "unmask", "free"):
-                before = spurious(guest, device)
-                do(guest, device, command)
-                # What comes while it is held back may be one interrupt, or several.
-                need("held" in command or spurious(guest, device) == before,
-                     f"{device}: {command}: the handler ran for nothing")
+            # What comes while it is held back may be one interrupt, or several.
+            do(guest, device, "request", "held 1", "held 2", "held 30")
+            before = spurious(guest, device)
+            do(guest, device, f"raise {rounds}", "move 10", "stay 5", "raise 10",
+               "mask", "unmask", "raise 10", "mask", "unmask", "free")
+            need(spurious(guest, device) == before, f"{device}: the handler ran for nothing")
             if again == 1:      # one round each on ours, on the kernel's, and on ours again
                 ok(guest.run(f"echo {device} kernel > {IRQS}"), "kernel")
             if again == 2:
                 ok(guest.run(f"echo {device} auto > {IRQS}"), "auto")
+        # What happens behind its back; the same message twice, as nothing moves meanwhile.
+        do(guest, device, *["reset"] * (device == TEST), "request", "raise 10", "hooked",
+           "raise 10", "free")
+        do(guest, device, *["reset"] * (device == TEST), "request", "raise 10", "free")
     found = {row["device"]: row for row in irqs(guest)}
     need(found[TEST]["back_end"] == found[EDU]["back_end"] == "lazy", f"{found}")
     unload_pvirq(guest)
     for device in (TEST, EDU):
-        for command in ("request", "raise 100", "held 5", "move 5", "free"):
-            do(guest, device, command)
+        do(guest, device, "request", "raise 100", "held 5", "move 5", "free")
 
 
 # operation -> accesses to the table, today's at least and ours at most
 TARGETS = {
-    "request": (9, 3), "free": (6, 1), "move 1": (11, 4), "stay 1": (7, 0), "mask+unmask": (3, 0),
+    "request": (9, 3), "free": (6, 2), "move 1": (11, 4), "stay 1": (7, 0), "mask+unmask": (3, 0),
 }
 
 
@@ -181,10 +180,7 @@ def count_operations(guest):
 
     result = {}
     # The first message finds out how wide accesses may be.
-    do(guest, TEST, "request")
-    do(guest, TEST, "raise 3")
-    do(guest, TEST, "move 2")
-    do(guest, TEST, "free")
+    do(guest, TEST, "request", "raise 3", "move 2", "free")
     counts = do(guest, TEST, "request", count=True)
     guest.keep_counts("request_irq", counts)
     result["request"] = accesses(counts)
@@ -219,21 +215,19 @@ def case_pvirq_suspend(guest):
         raise Skip("this kernel cannot test a suspend (CONFIG_PM_DEBUG)")
     bind_test_driver(guest)
     load_pvirq(guest)
-    do(guest, TEST, "request")
-    do(guest, TEST, "mask")     # a flag only, which the device has to be told of now
+    do(guest, TEST, "request", "mask")     # a flag only, which the device has to be told of now
     ok(guest.run("echo 1 > /sys/module/suspend/parameters/pm_test_delay; "
                  "echo mem > /sys/power/state; rc=$?; echo none > /sys/power/pm_test; "
                  "sleep 1; exit $rc", timeout=60), "suspend")
     need(all(row["back_end"] == "lazy" for row in irqs(guest)), f"after it: {irqs(guest)}")
-    do(guest, TEST, "unmask")
-    do(guest, TEST, "free")
+    do(guest, TEST, "unmask", "free")
     ok(guest.run(READ_NVME), "nvme")
     unload_pvirq(guest)
 
 
 def case_pvirq_stress(guest):
     """It comes and goes under load, with moving interrupts, CPUs and devices."""
-    rounds = 8 if is_debug(guest.kernel) else 12
+    rounds = 4 if guest.host == "kvm" else 8 if is_debug(guest.kernel) else 12
     bind_test_driver(guest)
     load(guest)
     out = ok(guest.run(f"/suite/lab/pvirq-stress.sh {rounds} {force(guest)}", timeout=300),
