@@ -23,7 +23,7 @@ def inject(action, op=0, status=0, timeout=0, fd=None):
     import fcntl
     record = struct.pack('<IIQIIQ8Q', action, status, op, timeout, 0, 0, *[0] * 8)
     own = os.open(mn.DEVICE, os.O_RDONLY) if fd is None else fd
-    fcntl.ioctl(own, 3 << 30 | len(record) << 16 | 0xb7 << 8 | 2, record)
+    fcntl.ioctl(own, 3 << 30 | len(record) << 16 | 0xd9 << 8 | 2, record)
     if fd is None:
         os.close(own)
 
