@@ -137,7 +137,8 @@ mn-install: mn-all
 		$(DESTDIR)$(LIBDIR)/pkgconfig/libmigrate-notify.pc
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include lib/migrate-notify.h
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/linux ../include/uapi/linux/migrate_notify.h \
-		../include/uapi/linux/migrate_notify_features.def
+		../include/uapi/linux/migrate_notify_features.def \
+		../include/uapi/linux/migrate_notify_features.h
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(BUILD)/migrate-notify \
 		$(BUILD)/migrate-notify-host
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 migrate-notify/migrate-notify.8 \

@@ -10,6 +10,7 @@
 
 #include "internal.h"
 
+#define PAGE_SIZE_VER0	512
 #define PAGE_TRIES	100000	/* the driver writes for less than a microsecond */
 
 static bool foreign(const struct mn_ctx *ctx)
@@ -34,9 +35,8 @@ static int map_page(struct mn_ctx *ctx)
 		return -errno;
 	ctx->page = p;
 	ctx->mapped = size;
-	/* Up to nr_features and sources the first version has all. */
 	if (p->magic != MIGRATE_NOTIFY_MAGIC || p->version != MIGRATE_NOTIFY_VERSION ||
-	    p->size < sizeof(*p))
+	    p->size < PAGE_SIZE_VER0)
 		return -EPROTO;
 	return 0;
 }
@@ -47,10 +47,17 @@ static int subscribe(struct mn_ctx *ctx, uint32_t events, uint64_t cursor)
 		.flags = ctx->flags & MN_OPEN_DELAY ? MIGRATE_NOTIFY_SUBSCRIBE_DELAY : 0,
 		.events = events,
 		.cursor = cursor,
+		.event_size = sizeof(struct migrate_notify_event),
 	};
 
 	mn_copy(s.name, ctx->name, sizeof(s.name));
-	return ioctl(ctx->fd, MIGRATE_NOTIFY_IOC_SUBSCRIBE, &s) ? -errno : 0;
+	if (ioctl(ctx->fd, MIGRATE_NOTIFY_IOC_SUBSCRIBE, &s))
+		return -errno;
+	if (s.event_size < MIGRATE_NOTIFY_EVENT_SIZE_VER0 ||
+	    s.event_size > sizeof(struct migrate_notify_event))
+		return -EPROTO;
+	__atomic_store_n(&ctx->record, s.event_size, __ATOMIC_RELAXED);
+	return 0;
 }
 
 static int open_device(struct mn_ctx *ctx)
@@ -128,29 +135,21 @@ int mn_subscribe(struct mn_ctx *ctx, uint32_t events, uint64_t cursor)
 
 int mn_next(struct mn_ctx *ctx, struct migrate_notify_event *ev)
 {
-	/*
-	 * Room for one event and never for two, so that nothing is left in a buffer of ours
-	 * that poll() does not know of. A newer driver's event may be longer by a half.
-	 */
-	union {
-		struct migrate_notify_event ev;
-		char bytes[2 * sizeof(struct migrate_notify_event) - 1];
-	} buf;
+	uint32_t record = __atomic_load_n(&ctx->record, __ATOMIC_RELAXED);
 	ssize_t n;
 	int ret = usable(ctx);
 
 	if (ret)
 		return ret == -ENODEV ? 0 : ret;
-	do	/* not sizeof(buf), which is rounded up to room for two */
-		n = read(ctx->fd, buf.bytes, sizeof(buf.bytes));
+	/* One and never two, so that nothing is left with us that poll() does not know of. */
+	do
+		n = read(ctx->fd, ev, record);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EAGAIN ? 0 : errno == EINVAL ? -EPROTO : -errno;
-	if ((size_t)n < offsetof(struct migrate_notify_event, time_ns) || buf.ev.size > n)
+	if (n != record || ev->size != record)
 		return -EPROTO;
-	if ((size_t)n < sizeof(*ev))
-		mn_zero(buf.bytes + n, sizeof(*ev) - n);
-	mn_copy(ev, &buf, sizeof(*ev));
+	mn_zero((char *)ev + record, sizeof(*ev) - record);
 	return 1;
 }
 
@@ -196,6 +195,7 @@ int mn_refuse(struct mn_ctx *ctx, uint64_t op_id)
 int mn_page(const struct mn_ctx *ctx, struct migrate_notify_page *page)
 {
 	const struct migrate_notify_page *p = ctx->page;
+	size_t known = p->size < sizeof(*page) ? p->size : sizeof(*page);
 
 	/* Nobody says when this changes. */
 	if (p == &ctx->own) {
@@ -206,7 +206,8 @@ int mn_page(const struct mn_ctx *ctx, struct migrate_notify_page *page)
 		uint32_t seq = __atomic_load_n(&p->seq, __ATOMIC_ACQUIRE);
 
 		if (!(seq & 1)) {
-			mn_copy(page, p, sizeof(*page));
+			mn_copy(page, p, known);
+			mn_zero((char *)page + known, sizeof(*page) - known);
 			/* Pairs with the driver's write barrier behind making seq odd. */
 			__atomic_thread_fence(__ATOMIC_ACQUIRE);
 			if (__atomic_load_n(&p->seq, __ATOMIC_RELAXED) == seq)

@@ -15,6 +15,7 @@
  * @pid: who opened it
  * @page: the driver's, or @own
  * @mapped: bytes to unmap, 0 if @page is @own
+ * @record: bytes of each event that the driver gives us
  * @own: where there is no driver: nothing but a generation, 0. CPUID is asked each time
  */
 struct mn_ctx {
@@ -24,6 +25,7 @@ struct mn_ctx {
 	pid_t pid;
 	const struct migrate_notify_page *page;
 	size_t mapped;
+	uint32_t record;
 	char name[MIGRATE_NOTIFY_NAME_LEN];
 	struct migrate_notify_page own;
 };

@@ -129,7 +129,7 @@ static inline uint64_t mn_now(const __u64 *generation)
 
 /**
  * mn_subscribe() - say which events, and from where on
- * @events: set of MIGRATE_NOTIFY_MASK(type); 0: the default
+ * @events: set of MIGRATE_NOTIFY_MASK(type); 0: the default. Who delays has to read PREPARE
  * @cursor: seq of the last event dealt with: the next ones are read again as far as they are
  *	kept. MIGRATE_NOTIFY_CURSOR_OLDEST, MIGRATE_NOTIFY_CURSOR_NOW
  *
@@ -161,8 +161,8 @@ int mn_wait(struct mn_ctx *ctx, int timeout_ms);
  * mn_ack() - ready for the migration
  * @op_id: of the PREPARE event
  *
- * Return: 0, also if done already while others are waited for. -ESTALE: too late, or all is ready
- * already, or no such operation: nobody waits; -EPERM: opened without MN_OPEN_DELAY; -ENODEV,
+ * Return: 0, also if this is the operation that was acked last. -ESTALE: too late, or all is
+ * ready already, or no such operation: nobody waits; -EPERM: opened without MN_OPEN_DELAY; -ENODEV,
  * -ECHILD.
  */
 int mn_ack(struct mn_ctx *ctx, uint64_t op_id);
@@ -228,6 +228,8 @@ const char *mn_source_name(unsigned int source);
  * @after: those whose id is above this one; 0: from the first
  * @entries: gets them, by ascending id
  * @count: room, 1 to MIGRATE_NOTIFY_LIST_MAX
+ *
+ * Who may neither delay nor is root sees its own user's only.
  *
  * Return: how many; fewer than @count: these were the last. -ENODEV, -EINVAL, -ENOMEM.
  */

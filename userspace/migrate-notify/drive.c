@@ -218,6 +218,7 @@ static int play_move(struct cli *c, struct mn_ctx *ctx, uint64_t op, int signals
 {
 	struct migrate_notify_inject in = {
 		.action = MIGRATE_NOTIFY_INJECT_MOVING, .op_id = op,
+		.flags = MIGRATE_NOTIFY_INJECT_SIMULATE,
 	};
 	int ret = mn_inject(ctx, &in);
 
@@ -227,6 +228,7 @@ static int play_move(struct cli *c, struct mn_ctx *ctx, uint64_t op, int signals
 		return ret;
 	in = (struct migrate_notify_inject){
 		.action = MIGRATE_NOTIFY_INJECT_COMPLETE, .op_id = op,
+		.flags = MIGRATE_NOTIFY_INJECT_SIMULATE,
 		.status = c->status < 0 ? MIGRATE_NOTIFY_SUCCESS : (uint32_t)c->status,
 	};
 	return mn_inject(ctx, &in);
@@ -258,6 +260,7 @@ static int drill(struct cli *c, struct mn_ctx *ctx, int signals, bool *late)
 		/* Nobody else would end it, and programs would wait for that. */
 		in = (struct migrate_notify_inject){
 			.action = MIGRATE_NOTIFY_INJECT_COMPLETE, .op_id = op,
+			.flags = MIGRATE_NOTIFY_INJECT_SIMULATE,
 			.status = MIGRATE_NOTIFY_CANCELLED,
 		};
 		mn_inject(ctx, &in);

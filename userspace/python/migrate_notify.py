@@ -47,7 +47,7 @@ FEATURES = (
 
 _MAGIC, _VERSION = 0x59544f4e, 1
 _EVENT = struct.Struct('<IHHQQQQHHIIIQQ4Q4Q')
-_SUBSCRIBE = struct.Struct('<IIQQ32s')
+_SUBSCRIBE = struct.Struct('<IIQQQII32s')
 _ACK = struct.Struct('<QII')
 _SEQ = struct.Struct('<I')
 _GENERATION = struct.Struct('<Q')
@@ -56,7 +56,7 @@ _HEAD = struct.Struct('<IIIIQQIIQQIIQQIIII8I12sIIIIIIIQI')
 _WORDS = struct.Struct('<28Q')
 _WORDS_AT = 192
 _PAGE_SIZE = 512
-_IOC_SUBSCRIBE = 3 << 30 | _SUBSCRIBE.size << 16 | 0xb7 << 8 | 1
+_IOC_SUBSCRIBE = 3 << 30 | _SUBSCRIBE.size << 16 | 0xd9 << 8 | 1
 
 
 class NotSupported(OSError):
@@ -151,7 +151,7 @@ class Context:
         numbers = {name: nr for nr, name in TYPES.items()}
         mask = sum(1 << numbers[name] for name in set(events))
         fcntl.ioctl(self._check(), _IOC_SUBSCRIBE,
-                    _SUBSCRIBE.pack(self._delay, mask, cursor, 0, self._name))
+                    _SUBSCRIBE.pack(self._delay, mask, cursor, 0, 0, 0, 0, self._name))
 
     def next(self):
         """The next Event without waiting, or None."""

@@ -16,7 +16,7 @@
 #include "../../lib/internal.h"
 
 /* A machine whose features the test decides. */
-static struct migrate_notify_page page;
+static struct migrate_notify_page page = { .size = sizeof(page) };
 static struct mn_ctx ctx = { .fd = -1, .page = &page };
 
 static const int best = 3, middle = 2, plain = 1;

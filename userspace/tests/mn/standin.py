@@ -31,7 +31,8 @@ FEATURES = {m[2]: int(m[1]) for m in re.finditer(
     r'^MN_FEATURE\((\d+),\s*\w+,\s*"([^"]+)"',
     open(UAPI + 'migrate_notify_features.def').read(), re.M)}
 EVENT_SIZE = 136
-SUBSCRIBE = struct.Struct('<IIQQ32s')
+SUBSCRIBE = struct.Struct('<IIQQQII32s')
+INSTANCE = 0x5eed
 INJECT = struct.Struct('<IIQIIQ4Q4Q')
 ENTRY = struct.Struct('<QIIIIQQQQQ32s')
 LIST = struct.Struct('<QQII')
@@ -40,7 +41,7 @@ IN, OUT = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
 def iowr(nr, size):
-    return 3 << 30 | size << 16 | 0xb7 << 8 | nr
+    return 3 << 30 | size << 16 | 0xd9 << 8 | nr
 
 
 def now():
@@ -73,6 +74,7 @@ class Subscriber:
         self.write, self.delay, self.events, self.name = write, False, 0x62, b''
         self.acks = self.missed = self.last = self.max = 0
         self.waiting = self.refused = False
+        self.acked_op = 0
         self.cursor, self.unsent = u64(0), b''
 
 
@@ -119,6 +121,7 @@ class Driver:
 
     def acked(self, s, refuse=False):
         s.waiting, s.refused = False, refuse
+        s.acked_op = self.core.core_op()
         s.acks, s.last = s.acks + 1, now() - self.core.core_began()
         s.max = max(s.max, s.last)
         self.core.core_ack(u64(now()), refuse)
@@ -137,6 +140,8 @@ class Driver:
             return -errno.EBADF
         if not s.delay:
             return -errno.EPERM
+        if op == s.acked_op:
+            return 0
         if op != self.core.core_op() or self.core.core_phase() != PREPARING:
             return -errno.ESTALE
         if s.waiting:
@@ -158,17 +163,22 @@ class Driver:
         return result, record.raw
 
     def subscribe(self, s, data):
-        flags, events, cursor, _, name = SUBSCRIBE.unpack(data)
-        if flags & ~1 or events & ~0x7e:
+        flags, events, cursor, _, instance, size, reserved, name = SUBSCRIBE.unpack(data)
+        events = events or 0x62
+        if flags & ~1 or events & ~0x7e or reserved or flags & ~events >> 1 or (
+                size and size < EVENT_SIZE):
             return -errno.EINVAL, b''
+        if instance and instance != INSTANCE:
+            cursor = 0
         if flags & 1 and not s.write:
             return -errno.EPERM, b''
-        s.delay, s.events, s.name = bool(flags & 1), events or 0x62, name
+        s.delay, s.events, s.name = bool(flags & 1), events, name
         if not s.delay and s.waiting:
             self.acked(s)
         s.unsent, s.cursor = b'', u64(min(cursor, self.core.core_newest()))
         self.flush(s)
-        return 0, SUBSCRIBE.pack(flags, events, self.core.core_newest(), s.id, name)
+        return 0, SUBSCRIBE.pack(flags, events, self.core.core_newest(), s.id, INSTANCE,
+                                 EVENT_SIZE, 0, name)
 
     def list(self, data):
         after, entries, size, count = LIST.unpack(data)

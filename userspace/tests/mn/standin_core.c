@@ -10,8 +10,10 @@
 
 #define EXPORT	__attribute__((visibility("default")))
 #define MS	1000000ULL
+#define INSTANCE	0x5eed	/* standin.py knows it, too */
 
-static struct mn_phase machine = { .default_ns = 10000 * MS, .max_ns = 1800000 * MS };
+static struct mn_phase machine = { .default_ns = 10000 * MS, .max_ns = 1800000 * MS,
+				  .abandoned_ns = 3600000 * MS };
 static struct mn_features features, next_features;
 static struct mn_shown shown;
 static struct mn_ring ring;
@@ -75,6 +77,7 @@ EXPORT void core_start(void *at, const u64 *usable, const u64 *after)
 	set_features(&features, usable);
 	set_features(&next_features, after);
 	shown.feature_generation = 1;
+	shown.instance = INSTANCE;
 	shown.sources[MIGRATE_NOTIFY_SOURCE_INJECT] = MIGRATE_NOTIFY_SOURCE_ACTIVE |
 		MIGRATE_NOTIFY_CAN_PREPARE | MIGRATE_NOTIFY_CAN_DELAY |
 		MIGRATE_NOTIFY_CAN_NOTIFY | MIGRATE_NOTIFY_CAN_CANCEL;
@@ -152,5 +155,8 @@ EXPORT u64 core_newest(void)
 
 EXPORT bool core_read(u64 *cursor, u32 mask, struct migrate_notify_event *e)
 {
-	return mn_ring_next(&ring, cursor, mask, e);
+	if (!mn_ring_next(&ring, *cursor, mask, e))
+		return false;
+	*cursor = e->seq;
+	return true;
 }
