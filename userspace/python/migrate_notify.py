@@ -147,7 +147,8 @@ class Context:
 
     def subscribe(self, events=(), cursor=NOW):
         """Which events, names as in TYPES (none: prepare, complete, changed), and from where:
-        cursor is the seq of the last event dealt with, OLDEST or NOW."""
+        cursor is the seq of the last event dealt with, OLDEST or NOW. Who delays has to read
+        'prepare'."""
         numbers = {name: nr for nr, name in TYPES.items()}
         mask = sum(1 << numbers[name] for name in set(events))
         fcntl.ioctl(self._check(), _IOC_SUBSCRIBE,

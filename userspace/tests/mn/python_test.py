@@ -62,8 +62,9 @@ def test_cycle():
         assert page.usable == {'aes', 'avx', 'avx2'} and page.vendor == 'StandInStand'
         assert page.level == 1 and page.subscribers == 2 and page.cpus == 2 and page.xcr0 == 7
         assert page.signature == 0x800f12 and page.removed == {'sse4.2'}
-        ctx.subscribe(('ready', 'complete'), mn.OLDEST)
-        assert [ctx.wait(1).type, ctx.wait(1).type] == ['ready', 'complete']
+        assert raises(OSError, ctx.subscribe, ('ready',), code=errno.EINVAL)
+        ctx.subscribe(('prepare', 'ready', 'complete'), mn.OLDEST)
+        assert [ctx.wait(1).type for _ in range(3)] == ['prepare', 'ready', 'complete']
 
 
 def test_features():
