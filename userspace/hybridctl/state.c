@@ -185,8 +185,6 @@ static void module_op(struct hc_op *op, const char *name, const struct hc_roots 
 	op->done = module_num(roots, name, "done");
 	op->avoided = module_num(roots, name, "avoided");
 	op->spurious = module_num(roots, name, "spurious");
-	op->polled_ns = module_num(roots, name, "polled_ns");
-	op->ipis_avoided = module_num(roots, name, "ipis_avoided");
 }
 
 static void module_read(struct hc_state *st, const struct hc_roots *roots)
@@ -200,6 +198,8 @@ static void module_read(struct hc_state *st, const struct hc_roots *roots)
 	module_cost(st, roots);
 	for (int op = 0; op < HYBRID_OP_NR; op++)
 		module_op(&st->op[op], hybrid_op_name(op), roots);
+	st->op[HYBRID_OP_IDLE].polled_ns = module_num(roots, "idle", "polled_ns");
+	st->op[HYBRID_OP_IDLE].ipis_avoided = module_num(roots, "idle", "ipis_avoided");
 }
 
 /*

@@ -48,7 +48,7 @@ json() {
 		skip "$name" 'no python3'
 		return
 	fi
-	if "$@" >"$tmp/out" 2>"$tmp/err" && python3 -c '
+	if "$@" >"$tmp/out" 2>"$tmp/err" && [ ! -s "$tmp/err" ] && python3 -c '
 import json, sys
 d = json.load(open(sys.argv[1]))
 assert eval("(" + sys.argv[2] + ")"), d' "$tmp/out" "$expr" 2>>"$tmp/err"; then
@@ -79,9 +79,10 @@ for op in eoi msi_mask msi_affinity ipi idle timer; do
 	put $m/$op/path kernel
 	put $m/$op/reason not-built
 	put $m/$op/detail "A sentence about $op."
-	for c in 'done' avoided spurious polled_ns ipis_avoided; do put $m/$op/$c 7; done
+	for c in 'done' avoided spurious; do put $m/$op/$c 7; done
 	put $m/parameters/$op auto
 done
+for c in polled_ns ipis_avoided; do put $m/idle/$c 7; done
 # shellcheck disable=SC2317 # called by expect and json
 without() { HYBRID_SYSFS=$tmp/nosys "$@"; }
 
