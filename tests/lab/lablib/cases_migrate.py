@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Cases of migrate_notify: /dev/migrate-notify, and real migrations."""
+import os
 import re
 import time
 
@@ -399,7 +400,11 @@ def groups(host, kernels):
         return [[guest] for k in stock for guest in (
             movable(host, k, "nehalem", [case_mn_move, case_clean], KVM_ROW),
             movable(host, k, "polling", [case_mn_polling, case_clean], POLLING_ROW, 2))]
-    if host == "xen":       # minutes each under emulation: the newest kernel stands for both
+    if host == "xen":
+        # Not by itself: under emulation the restored guest's serial port loses bytes, and the
+        # lab with it. The newest kernel stands for both.
+        if not os.environ.get("LAB_XEN_SAVE"):
+            return []
         one = movable(host, stock[-1], "save", [case_mn_xen, case_clean])
         one["mem"] = 300    # all of it goes into a file in dom0's memory
         return [[one]]
@@ -413,6 +418,8 @@ def groups(host, kernels):
                 continue
             cases = [*(DEVICE if first else []), case_mn_move,
                      *([case_mn_moves] if name == "usable" or debug else []),
-                     *([case_mn_orchestrated] if name == "usable" else []), case_clean]
+                     # 6.1's guest has no virtio_console in its initramfs
+                     *([case_mn_orchestrated] if name == "usable" and kernel == "6.12" else []),
+                     case_clean]
             result.append([movable(host, kernel, name, cases, row)])
     return result
