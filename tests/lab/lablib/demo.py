@@ -25,9 +25,10 @@ def demo():
     for name in ("kvm", "xen"):
         os.makedirs(f"{logs}/{name}", exist_ok=True)
         say(f"starting a {name} host, and a stock Debian guest in it")
-        host = open_host(name, payload, f"{logs}/{name}")
+        its = spec(name, KERNEL, "default")
+        host = open_host(name, payload, f"{logs}/{name}", its)
         try:
-            host.start(spec(name, KERNEL, "default"))
+            host.start(its)
             say("the guest is up; loading hybrid.ko in it")
             done = host.run("insmod /suite/hybrid.ko && hybridctl status", 120)
             if done["rc"]:
