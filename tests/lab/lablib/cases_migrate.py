@@ -4,7 +4,7 @@ import os
 import re
 import time
 
-from .cases import case_clean, idle_counters, load, need, ok, status, Wrong
+from .cases import case_clean, load, need, ok, status, Wrong
 from .cases_migrate_user import case_mn_cli, case_mn_orchestrated
 from .guests import spec
 from .images import is_debug
@@ -25,7 +25,6 @@ ROWS = {
 
 # KVM has no vmclock here, so that the fallback is tried too.
 KVM_ROW = ("Nehalem", "EPYC", {"aes", "bmi2"}, {"avx", "avx2"})
-POLLING_ROW = ("EPYC,-aes,-avx2,-bmi2", "host", {"aes", "avx2", "bmi2"}, set())
 # By host: the source that sees a migration, and the status that it gives.
 SOURCES = {"bare": (3, 1), "kvm": (4, 4)}
 
@@ -257,39 +256,6 @@ def case_mn_move(guest):
     unload_driver(guest)
 
 
-def case_mn_polling(guest):
-    """Two CPUs wake each other by polling while they are moved: it goes on, and is judged anew."""
-    there, added, _ = guest.spec["row"]
-    load_driver(guest)
-
-    def progress():
-        before = idle_counters(guest)
-        time.sleep(2)
-        won = idle_counters(guest)["polls_won"] - before["polls_won"]
-        rounds = int(ok(guest.run("wc -l </run/lab/rounds"), "rounds"))
-        return won, rounds
-
-    ok(guest.run("setsid sh -c 'while pingpong 500 >>/run/lab/rounds 2>&1; do :; done' "
-                 ">/dev/null 2>&1 & sleep 2"), "pingpong")
-    won, rounds = progress()
-    need(won > 100, f"polls nothing before the migration: {won} polls won, {rounds} rounds")
-    before = status(guest)
-    watch(guest, 1)
-    downtime = guest.move(there)
-    events = parse_events(wait_for(guest, "complete "))
-    paired(events)
-    need(added <= events[-1]["added"], f"added {events[-1]['added']}, not {added}")
-    again, more = progress()
-    after = status(guest)
-    ok(guest.run("pkill pingpong"), "pkill pingpong")
-    need(again > 100 and more > rounds, f"stands still after it: {again} polls won, {more} rounds")
-    need(after["generation"] == before["generation"] + 1, "costs are not measured anew")
-    need(after["exit_ns"] > 0, f"no costs: {after}")
-    guest.note(f"downtime {downtime} ms; polls won in 2 s: {won} before, {again} after; exit "
-               f"{before['exit_ns']} -> {after['exit_ns']} ns")
-    unload_driver(guest)
-
-
 def case_mn_moves(guest):
     """Migrations back to back: none lost, doubled or alone; the features right each time."""
     count = moves_wanted(4)
@@ -381,9 +347,9 @@ def case_mn_xen(guest):
 DEVICE = [case_mn_device, case_mn_unload, case_mn_chain, case_mn_hotplug, case_mn_cli]
 
 
-def movable(host, kernel, name, cases, row=None, host_cpus=1):
+def movable(host, kernel, name, cases, row=None):
     """A guest to be moved."""
-    one = spec(host, kernel, "default", host_cpus=host_cpus)
+    one = spec(host, kernel, "default")
     one.update(name=f"{host}-{kernel}-move-{name}", cases=cases)
     if row:
         one.update(cpu=row[0], row=row[1:])
@@ -397,9 +363,7 @@ def groups(host, kernels):
         return []
     if host == "kvm":
         # Not on one boot: under emulation the next guest was seen to hang after a migration.
-        return [[guest] for k in stock for guest in (
-            movable(host, k, "nehalem", [case_mn_move, case_clean], KVM_ROW),
-            movable(host, k, "polling", [case_mn_polling, case_clean], POLLING_ROW, 2))]
+        return [[movable(host, k, "nehalem", [case_mn_move, case_clean], KVM_ROW)] for k in stock]
     if host == "xen":
         # Not by itself: under emulation the restored guest's serial port loses bytes, and the
         # lab with it. The newest kernel stands for both.
