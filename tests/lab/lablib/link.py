@@ -25,23 +25,30 @@ class GuestDied(Exception):
     """The guest went away, or did not answer in time."""
 
 
+def connect(path, alive, timeout=30):
+    """A socket connected to a unix socket that a process is about to open; None if it does not."""
+    end = time.monotonic() + timeout
+    while True:
+        sock = socket.socket(socket.AF_UNIX)
+        try:
+            sock.connect(path)
+            return sock
+        except OSError:
+            sock.close()
+            if time.monotonic() > end or not alive():
+                return None
+            time.sleep(0.1)
+
+
 class GuestLink:
     def __init__(self, path, alive, connect_timeout=30):
         """path: a unix socket; alive(): is the guest's process still there?"""
         self.alive = alive
         self.buf = b""
         self.serial = 0
-        end = time.monotonic() + connect_timeout
-        while True:
-            self.sock = socket.socket(socket.AF_UNIX)
-            try:
-                self.sock.connect(path)
-                break
-            except OSError:
-                self.sock.close()
-                if time.monotonic() > end or not alive():
-                    raise GuestDied("its control port could not be opened") from None
-                time.sleep(0.1)
+        self.sock = connect(path, alive, connect_timeout)
+        if not self.sock:
+            raise GuestDied("its control port could not be opened")
         self.sock.settimeout(1)
 
     def _send(self, data, what):

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """QEMU's monitor, and a migration by it. Runs on this machine and on a lab host."""
 import json
-import socket
 import time
 
-from .link import GuestDied
+from .link import GuestDied, connect
 from .say import Failure
 
 
@@ -12,17 +11,9 @@ class Qmp:
     """QEMU's monitor: one command, one answer; events are skipped."""
 
     def __init__(self, path, alive):
-        end = time.monotonic() + 30
-        while True:
-            self.sock = socket.socket(socket.AF_UNIX)
-            try:
-                self.sock.connect(path)
-                break
-            except OSError:
-                self.sock.close()
-                if time.monotonic() > end or not alive():
-                    raise Failure("QEMU's monitor could not be opened") from None
-                time.sleep(0.05)
+        self.sock = connect(path, alive)
+        if not self.sock:
+            raise Failure("QEMU's monitor could not be opened")
         self.sock.settimeout(30)
         self.lines = self.sock.makefile("r")
         self.lines.readline()       # the greeting

@@ -15,7 +15,7 @@ import time
 
 from . import images
 from .images import DIE_WITH_US
-from .link import GuestDied, GuestLink
+from .link import GuestDied, GuestLink, connect
 from .say import Failure, say
 
 HOSTS = ("bare", "kvm", "xen")
@@ -207,18 +207,10 @@ class Nested:
             raise Failure(f"asked for a {self.name} host, got {self.about['host']}")
 
     def _connect(self, path):
-        end = time.monotonic() + 30
-        while True:
-            sock = socket.socket(socket.AF_UNIX)
-            try:
-                sock.connect(path)
-                return sock
-            except OSError:
-                sock.close()
-                if time.monotonic() > end or not self.vm.alive():
-                    raise HostDied("the outer QEMU did not start:\n"
-                                   + "\n".join(self.vm.tail())) from None
-                time.sleep(0.1)
+        sock = connect(path, self.vm.alive)
+        if not sock:
+            raise HostDied("the outer QEMU did not start:\n" + "\n".join(self.vm.tail()))
+        return sock
 
     def _read(self, sock):
         pending = b""
