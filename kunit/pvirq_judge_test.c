@@ -22,7 +22,8 @@ static struct pvirq_facts facts_of_index(u32 i)
 static struct pvirq_wishes wishes_of_index(u32 i)
 {
 	return (struct pvirq_wishes){
-		.policy_mask = i & 1, .policy_move = i & 2, .force = i & 4,
+		.policy_mask = i & 1 ? HYBRID_PATH_LAZY : HYBRID_PATH_KERNEL,
+		.policy_move = i & 2 ? HYBRID_PATH_LAZY : HYBRID_PATH_KERNEL, .force = i & 4,
 		.device = (i >> 3) % PVIRQ_WANT_NR, .irq = (i >> 3) / PVIRQ_WANT_NR,
 	};
 }
@@ -38,6 +39,8 @@ static const char *objection(const struct pvirq_facts *f, const struct pvirq_wis
 
 	if ((unsigned int)v->why >= PVIRQ_WHY_NR)
 		return "no reason";
+	if (v->path != (v->mask || v->move ? HYBRID_PATH_LAZY : HYBRID_PATH_KERNEL))
+		return "not the path";
 	if (!safe)
 		return v->mask || v->move ? "not safe" :
 		       v->why <= PVIRQ_WHY_POLICY ? "not the reason" : NULL;
@@ -49,7 +52,8 @@ static const char *objection(const struct pvirq_facts *f, const struct pvirq_wis
 		return v->mask || v->move || v->why != PVIRQ_WHY_OPERATOR ? "not asked for" : NULL;
 	if (want == PVIRQ_WANT_LAZY || w->force)
 		return !v->move || v->why != PVIRQ_WHY_OPERATOR ? "asked for" : NULL;
-	if (v->move != w->policy_move || v->mask != (w->policy_mask && f->can_mask))
+	if (v->move != (w->policy_move == HYBRID_PATH_LAZY) ||
+	    v->mask != (w->policy_mask == HYBRID_PATH_LAZY && f->can_mask))
 		return "not the policy";
 	return (v->why == PVIRQ_WHY_POLICY) == (!v->mask && !v->move) ? NULL : "not the reason";
 }
@@ -102,7 +106,9 @@ KUNIT_ARRAY_PARAM(examples, examples, example_desc);
 
 static void judges(struct kunit *test)
 {
-	static const struct pvirq_wishes lazy = { .policy_mask = true, .policy_move = true };
+	static const struct pvirq_wishes lazy = {
+		.policy_mask = HYBRID_PATH_LAZY, .policy_move = HYBRID_PATH_LAZY
+	};
 	const struct judge_case *c = test->param_value;
 	struct pvirq_verdict v = pvirq_judge(&c->facts, &lazy);
 

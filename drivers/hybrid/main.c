@@ -175,6 +175,7 @@ enum hybrid_path hybrid_path(enum hybrid_op op)
 	return path;
 }
 EXPORT_SYMBOL_GPL(hybrid_path);
+EXPORT_SYMBOL_GPL(hybrid_path_name);
 
 int hybrid_notifier_register(struct notifier_block *nb)
 {

@@ -19,6 +19,9 @@ static const char *const path_names[] = {
 	[HYBRID_PATH_KERNEL]	= "kernel",
 	[HYBRID_PATH_POLL]	= "poll",
 	[HYBRID_PATH_LAZY]	= "lazy",
+	[HYBRID_PATH_PV_EOI]	= "pv-eoi",
+	[HYBRID_PATH_EVTCHN]	= "evtchn",
+	[HYBRID_PATH_HYPERCALL]	= "hypercall",
 };
 
 static const char *const want_names[] = {

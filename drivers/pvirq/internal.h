@@ -54,6 +54,7 @@ struct pvirq_dev {
 /**
  * struct pvirq_irq - an interrupt, taken over or not
  * @chip: what it has for a chip while it is taken over: a copy of its own, changed
+ * @backend: whose chip that is; NULL where it is not taken over
  * @orig: the one it had
  * @dev: whose it is
  * @node: in @dev's list, or among those that wait to be freed
@@ -61,9 +62,9 @@ struct pvirq_dev {
  * @irq: its number
  * @vector, @cpu: where it went when it was last looked at; 0 where not on the CPUs' vectors
  * @msix: MSI-X rather than MSI
- * @taken: @chip is in charge
  * @seen: by the pass over @dev that is going on
  * @want: what the operator wants for it
+ * @path: the back-end that was chosen; another one serves it where that could not
  * @why: why it is taken over, or not
  * @mask, @move: which operations are ours
  * @soft: masked by the core (see mask.h); the device's bit is in the msi_desc
@@ -84,6 +85,7 @@ struct pvirq_dev {
  */
 struct pvirq_irq {
 	struct irq_chip chip;
+	const struct pvirq_backend *backend;
 	struct irq_chip *orig;
 	struct pvirq_dev *dev;
 	struct list_head node;
@@ -92,9 +94,9 @@ struct pvirq_irq {
 	unsigned int vector;
 	unsigned int cpu;
 	bool msix;
-	bool taken;
 	bool seen;
 	enum pvirq_want want;
+	enum hybrid_path path;
 	enum pvirq_why why;
 	bool mask;
 	bool move;
@@ -108,16 +110,31 @@ struct pvirq_irq {
 	u64 count[PVIRQ_COUNT_NR];
 };
 
-/* lazy.c */
+/**
+ * struct pvirq_backend - a way to serve interrupts
+ * @path: its name
+ * @prepare: makes @i->chip from @i->orig; the chip is exchanged next. An error: nothing has
+ *	changed, and the lazy one is asked, which always works.
+ * @entered: the chip has been exchanged. NULL: nothing is left to do.
+ * @mode: says which operations are ours from now on, and brings the device in line with it.
+ *	NULL: all are, always.
+ * @leave: brings the device to where the original chip would have it; the chip is exchanged next
+ * @ours: true if a chip is one of this back-end's; of any context, and any interrupt's chip
+ *
+ * But for @ours, all run under the device's lock and its MSI mutex, and may sleep; interrupts
+ * come and their chip is used meanwhile.
+ */
+struct pvirq_backend {
+	enum hybrid_path path;
+	int (*prepare)(struct pvirq_irq *i, struct irq_data *data);
+	void (*entered)(struct pvirq_irq *i, struct irq_data *data);
+	void (*mode)(struct pvirq_irq *i, struct irq_data *data, bool mask, bool move);
+	void (*leave)(struct pvirq_irq *i, struct irq_data *data);
+	bool (*ours)(const struct irq_chip *chip);
+};
 
-/* Makes @i->chip from @i->orig. */
-void pvirq_lazy_chip(struct pvirq_irq *i);
-/* True if @chip is one of ours. */
-bool pvirq_lazy_ours(const struct irq_chip *chip);
-/* Says which operations are ours from now on, and brings the device in line with it. */
-void pvirq_lazy_mode(struct pvirq_irq *i, struct irq_data *data, bool mask, bool move);
-/* Brings the device to where the original chip would have it; the chip is exchanged next. */
-void pvirq_lazy_leave(struct pvirq_irq *i, struct irq_data *data);
+/* lazy.c */
+extern const struct pvirq_backend pvirq_lazy;
 /* Finds out whether accesses to the device are trapped. */
 void pvirq_lazy_measure(struct pvirq_dev *dev, struct msi_desc *desc);
 
@@ -136,6 +153,8 @@ void pvirq_suspend(void);
 void pvirq_resume(void);
 /* The machine is another one perhaps: what was measured of it counts no more. */
 void pvirq_remeasure(void);
+/* True if @chip is one of ours. Any context. */
+bool pvirq_ours(const struct irq_chip *chip);
 /* Anybody wants anything taken over. Any context. */
 bool pvirq_wanted(void);
 /* Gives everything back for good. */

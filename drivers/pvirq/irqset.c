@@ -26,6 +26,9 @@
 
 #include "internal.h"
 
+/* Those that there are; what is not among them is served by the last one, which always works. */
+static const struct pvirq_backend *const backends[] = { &pvirq_lazy };
+
 static DEFINE_MUTEX(irqs_mutex);
 static LIST_HEAD(devices);
 static LIST_HEAD(graveyard);
@@ -48,6 +51,26 @@ static void bury(struct work_struct *work)
 }
 
 static DECLARE_WORK(bury_work, bury);
+
+bool pvirq_ours(const struct irq_chip *chip)
+{
+	unsigned int b;
+
+	for (b = 0; b < ARRAY_SIZE(backends); b++)
+		if (backends[b]->ours(chip))
+			return true;
+	return false;
+}
+
+static const struct pvirq_backend *find_backend(enum hybrid_path path)
+{
+	unsigned int b;
+
+	for (b = 0; b < ARRAY_SIZE(backends) - 1; b++)
+		if (backends[b]->path == path)
+			break;
+	return backends[b];
+}
 
 static struct pvirq_dev *find_device(const struct pci_dev *pdev)
 {
@@ -145,6 +168,8 @@ static struct pvirq_facts facts_of(const struct msi_desc *desc, struct irq_data 
 
 static void take(struct pvirq_irq *i, struct irq_data *data, const struct pvirq_verdict *v)
 {
+	const struct pvirq_backend *b = find_backend(v->path);
+
 	i->orig = data->chip;
 	i->mask = v->mask;
 	i->move = v->move;
@@ -156,17 +181,24 @@ static void take(struct pvirq_irq *i, struct irq_data *data, const struct pvirq_
 	/* Nobody knows whether the device still holds what the msi_desc says. */
 	i->stale = true;
 	memset(i->count, 0, sizeof(i->count));
-	pvirq_lazy_chip(i);
-	i->taken = !irq_set_chip(i->irq, &i->chip);
+	if (b->prepare(i, data)) {
+		b = &pvirq_lazy;
+		b->prepare(i, data);
+	}
+	if (irq_set_chip(i->irq, &i->chip))
+		return;
+	i->backend = b;
+	if (b->entered)
+		b->entered(i, data);
 }
 
 static void give_back(struct pvirq_irq *i, struct irq_data *data)
 {
-	pvirq_lazy_leave(i, data);
+	i->backend->leave(i, data);
 	irq_set_chip(i->irq, i->orig);
 	/* A flow handler may have looked the chip up before. */
 	synchronize_hardirq(i->irq);
-	i->taken = false;
+	i->backend = NULL;
 }
 
 /* The interrupt that @i was about may be gone, and its number somebody else's. */
@@ -177,7 +209,7 @@ static bool still_ours(const struct pvirq_irq *i)
 
 	rcu_read_lock();
 	data = irq_get_irq_data(i->irq);
-	ours = i->taken && data && data->chip == &i->chip;
+	ours = i->backend && data && data->chip == &i->chip;
 	rcu_read_unlock();
 	return ours;
 }
@@ -193,7 +225,7 @@ static void look_at(struct pvirq_dev *dev, struct msi_desc *desc)
 	if (!data)
 		return;
 	/* Its number is another interrupt's now: neither its chip nor the operator's wish is. */
-	if (i && (i->desc != desc || (i->taken && !still_ours(i)))) {
+	if (i && (i->desc != desc || (i->backend && !still_ours(i)))) {
 		drop_irq(i);
 		i = NULL;
 	}
@@ -202,10 +234,10 @@ static void look_at(struct pvirq_dev *dev, struct msi_desc *desc)
 	if (!i)
 		return;
 
-	facts = facts_of(desc, data, i->taken ? i->orig : data->chip);
+	facts = facts_of(desc, data, i->backend ? i->orig : data->chip);
 	wishes = (struct pvirq_wishes){
-		.policy_mask = hybrid_path(HYBRID_OP_MSI_MASK) == HYBRID_PATH_LAZY,
-		.policy_move = hybrid_path(HYBRID_OP_MSI_AFFINITY) == HYBRID_PATH_LAZY,
+		.policy_mask = hybrid_path(HYBRID_OP_MSI_MASK),
+		.policy_move = hybrid_path(HYBRID_OP_MSI_AFFINITY),
 		.device = dev->want,
 		.irq = i->want,
 		.force = pvirq_force(),
@@ -217,17 +249,17 @@ static void look_at(struct pvirq_dev *dev, struct msi_desc *desc)
 	i->msix = facts.msix;
 	i->vector = facts.on_vectors ? irqd_cfg(data)->vector : 0;
 	i->cpu = facts.on_vectors ? cpumask_first(irq_data_get_effective_affinity_mask(data)) : 0;
-	if (!v.mask && !v.move) {
-		if (i->taken)
-			give_back(i, data);
+	if (i->backend && i->path != v.path)
+		give_back(i, data);
+	i->path = v.path;
+	if (v.path == HYBRID_PATH_KERNEL)
 		return;
-	}
 	if (!dev->measured)
 		pvirq_lazy_measure(dev, desc);
-	if (i->taken)
-		pvirq_lazy_mode(i, data, v.mask, v.move);
-	else
+	if (!i->backend)
 		take(i, data, &v);
+	else if (i->backend->mode)
+		i->backend->mode(i, data, v.mask, v.move);
 }
 
 /* The caller holds the device's lock, so that its MSI data stays. */
@@ -269,8 +301,8 @@ void pvirq_scan_device(struct pci_dev *pdev)
 bool pvirq_wanted(void)
 {
 	return pvirq_force() || READ_ONCE(operator_lazy) ||
-	       hybrid_path(HYBRID_OP_MSI_MASK) == HYBRID_PATH_LAZY ||
-	       hybrid_path(HYBRID_OP_MSI_AFFINITY) == HYBRID_PATH_LAZY;
+	       hybrid_path(HYBRID_OP_MSI_MASK) != HYBRID_PATH_KERNEL ||
+	       hybrid_path(HYBRID_OP_MSI_AFFINITY) != HYBRID_PATH_KERNEL;
 }
 
 void pvirq_remeasure(void)
@@ -465,10 +497,12 @@ void pvirq_show(struct seq_file *m)
 		list_for_each_entry(i, &dev->irqs, node) {
 			seq_printf(m, "%u %s %s %u %u %s %s %s", i->irq, pci_name(dev->pdev),
 				   i->msix ? "msix" : "msi", i->vector, i->cpu,
-				   i->taken ? "lazy" : "kernel", pvirq_why_name(i->why),
+				   hybrid_path_name(i->backend ? i->backend->path :
+								 HYBRID_PATH_KERNEL),
+				   pvirq_why_name(i->why),
 				   pvirq_want_name(want_of(i)));
 			for (c = 0; c < PVIRQ_COUNT_NR; c++)
-				seq_printf(m, " %llu", i->taken ? READ_ONCE(i->count[c]) : 0);
+				seq_printf(m, " %llu", i->backend ? READ_ONCE(i->count[c]) : 0);
 			seq_putc(m, '\n');
 		}
 	}

@@ -65,7 +65,7 @@ static enum pvirq_why obstacle(const struct pvirq_facts *f)
 struct pvirq_verdict pvirq_judge(const struct pvirq_facts *f, const struct pvirq_wishes *w)
 {
 	enum pvirq_want want = w->irq != PVIRQ_WANT_AUTO ? w->irq : w->device;
-	struct pvirq_verdict v = { .why = obstacle(f) };
+	struct pvirq_verdict v = { .path = HYBRID_PATH_KERNEL, .why = obstacle(f) };
 
 	/* What is unsafe cannot be asked for. */
 	if (v.why != PVIRQ_WHY_SAVES)
@@ -76,11 +76,13 @@ struct pvirq_verdict pvirq_judge(const struct pvirq_facts *f, const struct pvirq
 		/* Where there is no bit, a mask costs nothing. */
 		v.mask = v.move && f->can_mask;
 	} else {
-		v.move = w->policy_move;
-		v.mask = w->policy_mask && f->can_mask;
+		v.move = w->policy_move == HYBRID_PATH_LAZY;
+		v.mask = w->policy_mask == HYBRID_PATH_LAZY && f->can_mask;
 		if (!v.mask && !v.move)
 			v.why = PVIRQ_WHY_POLICY;
 	}
+	if (v.mask || v.move)
+		v.path = HYBRID_PATH_LAZY;
 	return v;
 }
 

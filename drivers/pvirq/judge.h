@@ -5,6 +5,8 @@
 
 #include <linux/types.h>
 
+#include <hybrid/policy.h>
+
 /* What an operator wants for an interrupt, or for all of a device. */
 enum pvirq_want {
 	PVIRQ_WANT_AUTO,	/* what hybrid.ko's policy says */
@@ -50,13 +52,13 @@ struct pvirq_facts {
 
 /**
  * struct pvirq_wishes - what is wanted for it
- * @policy_mask, @policy_move: hybrid.ko's policy for masks and for messages: true for lazy
+ * @policy_mask, @policy_move: hybrid.ko's policy for masks and for messages
  * @device, @irq: the operator's; the interrupt's own counts more than its device's
  * @force: whatever the policy says
  */
 struct pvirq_wishes {
-	bool policy_mask;
-	bool policy_move;
+	enum hybrid_path policy_mask;
+	enum hybrid_path policy_move;
 	enum pvirq_want device;
 	enum pvirq_want irq;
 	bool force;
@@ -64,11 +66,13 @@ struct pvirq_wishes {
 
 /**
  * struct pvirq_verdict - what becomes of it
+ * @path: the back-end that serves it; HYBRID_PATH_KERNEL where it is left alone
  * @mask: masks are ours
  * @move: messages are ours
  * @why: for both
  */
 struct pvirq_verdict {
+	enum hybrid_path path;
 	bool mask;
 	bool move;
 	enum pvirq_why why;

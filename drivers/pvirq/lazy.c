@@ -350,7 +350,7 @@ static int lazy_retrigger(struct irq_data *data)
 	return i->orig->irq_retrigger(data);
 }
 
-void pvirq_lazy_chip(struct pvirq_irq *i)
+static int lazy_prepare(struct pvirq_irq *i, struct irq_data *data)
 {
 	i->chip = *i->orig;
 	i->chip.irq_mask = lazy_mask;
@@ -360,11 +360,12 @@ void pvirq_lazy_chip(struct pvirq_irq *i)
 	i->chip.irq_write_msi_msg = lazy_write_msg;
 	i->chip.irq_set_affinity = lazy_set_affinity;
 	i->chip.irq_retrigger = lazy_retrigger;
+	return 0;
 }
 
-bool pvirq_lazy_ours(const struct irq_chip *chip)
+static bool lazy_ours(const struct irq_chip *chip)
 {
-	return chip && chip->irq_write_msi_msg == lazy_write_msg;
+	return chip->irq_write_msi_msg == lazy_write_msg;
 }
 
 static void set_mode(struct pvirq_irq *i, struct irq_data *data, bool mask, bool move)
@@ -381,7 +382,7 @@ static void set_mode(struct pvirq_irq *i, struct irq_data *data, bool mask, bool
 	i->move = move;
 }
 
-void pvirq_lazy_mode(struct pvirq_irq *i, struct irq_data *data, bool mask, bool move)
+static void lazy_mode(struct pvirq_irq *i, struct irq_data *data, bool mask, bool move)
 {
 	struct irq_desc *desc = irq_data_to_desc(data);
 	unsigned long flags;
@@ -391,7 +392,7 @@ void pvirq_lazy_mode(struct pvirq_irq *i, struct irq_data *data, bool mask, bool
 	raw_spin_unlock_irqrestore(&desc->lock, flags);
 }
 
-void pvirq_lazy_leave(struct pvirq_irq *i, struct irq_data *data)
+static void lazy_leave(struct pvirq_irq *i, struct irq_data *data)
 {
 	struct irq_desc *desc = irq_data_to_desc(data);
 	struct msi_msg nothing[2] = {};
@@ -403,6 +404,14 @@ void pvirq_lazy_leave(struct pvirq_irq *i, struct irq_data *data)
 		i->orig->irq_write_msi_msg(data, nothing);
 	raw_spin_unlock_irqrestore(&desc->lock, flags);
 }
+
+const struct pvirq_backend pvirq_lazy = {
+	.path = HYBRID_PATH_LAZY,
+	.prepare = lazy_prepare,
+	.mode = lazy_mode,
+	.leave = lazy_leave,
+	.ours = lazy_ours,
+};
 
 #define MEASURE_ROUNDS	3
 

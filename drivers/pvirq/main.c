@@ -89,7 +89,7 @@ static void vector_activated(void *unused, unsigned int irq, bool is_managed, bo
 	const struct irq_data *data = irq_get_irq_data(irq);
 
 	if (data && data->chip && data->chip->irq_write_msi_msg &&
-	    !pvirq_lazy_ours(data->chip) && pvirq_wanted())
+	    !pvirq_ours(data->chip) && pvirq_wanted())
 		pvirq_rescan_soon();
 }
 
@@ -176,11 +176,6 @@ static void stop(void)
 	pvirq_exit_all();
 }
 
-static const char *path_word(enum hybrid_op op)
-{
-	return hybrid_path(op) == HYBRID_PATH_LAZY ? "lazy" : "kernel";
-}
-
 static int __init pvirq_init(void)
 {
 	int err;
@@ -199,7 +194,8 @@ static int __init pvirq_init(void)
 		pvirq_rescan_soon();
 	pvirq_debugfs_create();
 	pr_info("by policy MSIs are masked by %s and moved by %s%s\n",
-		path_word(HYBRID_OP_MSI_MASK), path_word(HYBRID_OP_MSI_AFFINITY),
+		hybrid_path_name(hybrid_path(HYBRID_OP_MSI_MASK)),
+		hybrid_path_name(hybrid_path(HYBRID_OP_MSI_AFFINITY)),
 		force ? "; but lazy is forced" : "");
 	return 0;
 

@@ -15,11 +15,13 @@ enum hybrid_op {
 	HYBRID_OP_NR
 };
 
-/* Later issues add evtchn, hypercall, pv-eoi: each with its code. */
 enum hybrid_path {
 	HYBRID_PATH_KERNEL,	/* what the kernel does without us */
 	HYBRID_PATH_POLL,	/* idle: poll for as long as halting costs, then halt */
 	HYBRID_PATH_LAZY,	/* MSIs: the device is told only what it has to know (pvirq.ko) */
+	HYBRID_PATH_PV_EOI,	/* EOI: KVM's flag in memory, served by pvirq.ko */
+	HYBRID_PATH_EVTCHN,	/* MSIs and their EOIs: as Xen's event channels (pvirq.ko) */
+	HYBRID_PATH_HYPERCALL,	/* MSIs: by the ABI of a host that knows us (pvirq.ko) */
 	HYBRID_PATH_NR
 };
 
@@ -82,6 +84,7 @@ void hybrid_policy_decide(struct hybrid_policy *p, const struct hybrid_caps *cap
 int hybrid_policy_parse(enum hybrid_op op, const char *word, enum hybrid_want *want);
 
 const char *hybrid_op_name(enum hybrid_op op);
+/* One word; "invalid" for values out of range. Exported; any context. */
 const char *hybrid_path_name(enum hybrid_path path);
 const char *hybrid_reason_name(enum hybrid_reason why);
 /* One sentence on @why for @op, in words an operator understands. */
