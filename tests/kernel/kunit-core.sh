@@ -19,7 +19,8 @@ usage() {
 [ $# -eq 3 ] || [ $# -eq 4 ] || usage
 tarball=$2 kdir=$3 root=${4:-}
 [ -r "$tarball" ] || { echo "$0: $tarball: not readable" >&2; exit 1; }
-[ -d "$root$kdir/" ] || { echo "$0: $root$kdir: not a directory" >&2; exit 1; }
+# Inside ROOT: in Debian it is a link with an absolute target.
+${root:+chroot "$root"} test -d "$kdir/" || { echo "$0: $root$kdir: not a directory" >&2; exit 1; }
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
 
