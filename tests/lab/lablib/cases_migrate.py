@@ -268,8 +268,8 @@ def case_mn_polling(guest):
                 "rounds": int(ok(guest.run("wc -l </run/lab/rounds"), "rounds"))}
 
     def costs():
-        out = ok(guest.run("cd /sys/module/hybrid && cat generation cost/exit_ns cost/halt_ns"),
-                 "costs")
+        out = ok(guest.run("cd /sys/module/hybrid && "
+                           "cat platform/generation cost/exit_ns cost/halt_ns"), "costs")
         return tuple(map(int, out.split()))
 
     def wins(seconds):
