@@ -292,8 +292,9 @@ def case_idle_suspend(guest):
                      timeout=60), level)
         polls(level)
         guest.note(level)
-    clock = "/sys/class/rtc/rtc0/wakealarm"
-    ok(guest.run(f"echo +2 > {clock} && echo freeze > /sys/power/state", timeout=60), "freeze")
+    # Long enough that it is asleep by then: who misses the alarm sleeps for ever.
+    ok(guest.run("cd /sys/class/rtc/rtc0 && echo 0 > wakealarm && echo +5 > wakealarm && "
+                 "echo freeze > /sys/power/state", timeout=60), "freeze")
     polls("freeze")
     guest.note("freeze")
     ok(guest.run("pkill pingpong"), "pkill")
@@ -417,7 +418,7 @@ IDLE_CASES = (
     (case_idle_sleeping, False),
     (case_idle_trace, False),
     (case_idle_stress, True),
-    (case_idle_suspend, True),
+    (case_idle_suspend, False),
     (case_clean, True),
     (case_idle_reboot, True),
 )
