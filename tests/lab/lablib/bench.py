@@ -10,7 +10,7 @@ import shutil
 import time
 
 from . import benchdata, benchshow, images, suite
-from .benchdata import Point, haltpoll_point, suite_point
+from .benchdata import AGAIN, Point, haltpoll_point, suite_point
 from .check import visit_guests
 from .counts import entries_agree
 from .guests import spec
@@ -39,7 +39,10 @@ COUNTS = {
     "cyclictest": (80, 80),
 }
 QUICK = 3       # times less
-SLEEPING = ("ping-paced", "idle", "cyclictest")
+SLEEPING = ("ping-paced", "idle", "cyclictest")     # nothing but time passes
+# Without haltpoll to compare with, more of the tunable is only tried where it has to wait longer
+# than it may by default.
+CURVELESS = tuple(w for w in COUNTS if w not in ("fio", "ping"))
 # Round trips of ping-pong beside a busy neighbour; its exits could not be told apart.
 CROWDED = 1500
 
@@ -58,9 +61,9 @@ def boots(host, kernel, options):
     """What has to be booted to measure the variants."""
     # haltpoll needs KVM's leaves, and its governor is not in Debian's 6.1.
     haltpoll = "haltpoll" in options.variants and host == "kvm" and kernel == "6.12"
-    percents = dict.fromkeys((100, options.headline, *(options.percents if haltpoll else ())))
+    percents = dict.fromkeys((100, options.headline, *options.percents))
     result = []
-    running = [Point("default")] if "default" in options.variants else []
+    running = [Point("default"), AGAIN] if "default" in options.variants else []
     if "suite" in options.variants:
         running += [suite_point(p) for p in percents]
     if running:
@@ -85,6 +88,7 @@ def guests(host, kernel, options):
         its = spec(host, kernel, "default", extra=boot.extra, host_cpus=HOST_CPUS[host])
         its["name"] = f"{host}-{kernel}-{boot.name}" + (f"-{repeats[0] + 1}" if boot.each else "")
         its["bench"] = {"points": boot.points, "repeats": repeats,
+                        "curve": any(b.name == "haltpoll" for b in all_boots),
                         # A neighbour stays until the guest ends: in the last boot.
                         "crowd": repeats[-1] == every[-1]}
         yield its
@@ -140,8 +144,8 @@ class Bench:
     def __init__(self, report, options):
         self.report, self.repeats = report, options.repeats
         self.workloads = options.workloads
-        # What is only there for the curve is not measured where nothing but time passes.
-        self.whole = (Point("default"), Point("idle-poll"), suite_point(100),
+        # The others are only there for the curve, and not measured where it has no news.
+        self.whole = (Point("default"), AGAIN, Point("idle-poll"), suite_point(100),
                       suite_point(options.headline), haltpoll_point(options.haltpoll_ns[0]))
         self.crowded = (Point("default"), suite_point(options.headline))
         self.divide = QUICK if options.quick else 1
@@ -152,9 +156,11 @@ class Bench:
     def missing(self, its_spec, point):
         """(repeat, workload) of a point that this guest still has to measure."""
         plan = its_spec["bench"]
+        left_out = (benchdata.CROWDED,)
+        if point not in self.whole:
+            left_out += SLEEPING if plan["curve"] else CURVELESS
         wanted = [(repeat, workload) for repeat in plan["repeats"] for workload in self.workloads
-                  if workload != benchdata.CROWDED
-                  and (workload not in SLEEPING or point in self.whole)]
+                  if workload not in left_out]
         if benchdata.CROWDED in self.workloads and plan["crowd"] and point in self.crowded:
             wanted += [(repeat, benchdata.CROWDED) for repeat in range(self.repeats)]
         for repeat, workload in wanted:
@@ -299,8 +305,8 @@ def bench(hosts, kernels, options):
 
 
 VARIANTS = ("default", "haltpoll", "idle-poll", "suite")
-PERCENTS = (200, 1000, 4000)        # beside the default and the headline, for the curve
-HALTPOLL_NS = (200000, 1000000, 4000000, 16000000)      # the first one is the kernel's own
+PERCENTS = (1000, 4000)             # beside the default and the headline, for the curve
+HALTPOLL_NS = (200000, 1000000, 4000000, 16000000)  # the first one is the kernel's own
 
 
 def show(data, options):
@@ -345,7 +351,7 @@ def main(argv):
     parser.add_argument("--workload", dest="workloads", choices=(*COUNTS, benchdata.CROWDED),
                         **several)
     parser.add_argument("--percents", type=numbers, default=PERCENTS,
-                        help="more points of idle_poll_percent where haltpoll is, with commas")
+                        help="more points of idle_poll_percent, with commas")
     parser.add_argument("--haltpoll-ns", type=numbers, default=HALTPOLL_NS,
                         help="points of guest_halt_poll_ns, with commas")
     parser.add_argument("--headline", type=int, default=100,

@@ -11,6 +11,7 @@ import re
 from .counts import entries_agree
 from .guests import expected
 from .images import is_debug
+from .link import GuestDied
 from .vm import hardware
 
 
@@ -265,6 +266,54 @@ def case_idle_stress(guest):
     need(out.strip().endswith(f"{rounds} rounds"), out[-300:])
 
 
+PING_PONG = "setsid sh -c 'while pingpong 200; do :; done' >/dev/null 2>&1 & sleep 2"
+
+
+def case_idle_suspend(guest):
+    """Suspended while it polls: devices and CPUs go and come, and then it sleeps for real."""
+    load(guest)
+    ok(guest.run(PING_PONG), "pingpong")
+
+    def polls(when):
+        before = idle_counters(guest)["polls_won"]
+        ok(guest.run("sleep 1.5"), "sleep")
+        won = idle_counters(guest)["polls_won"] - before
+        need(won > 100, f"{when}: {won} polls won in 1.5 s")
+
+    polls("before")
+    levels = guest.run("cat /sys/power/pm_test")["out"].replace("[", "").replace("]", "").split()
+    for level in ("processors", "core"):
+        if level not in levels:
+            guest.note(f"no {level} (CONFIG_PM_DEBUG)")
+            continue
+        ok(guest.run(f"echo {level} > /sys/power/pm_test; "
+                     "echo 1 > /sys/module/suspend/parameters/pm_test_delay; "
+                     "echo mem > /sys/power/state; rc=$?; echo none > /sys/power/pm_test; exit $rc",
+                     timeout=60), level)
+        polls(level)
+        guest.note(level)
+    # Long enough that it is asleep by then: who misses the alarm sleeps for ever.
+    ok(guest.run("cd /sys/class/rtc/rtc0 && echo 0 > wakealarm && echo +5 > wakealarm && "
+                 "echo freeze > /sys/power/state", timeout=60), "freeze")
+    polls("freeze")
+    guest.note("freeze")
+    ok(guest.run("pkill pingpong"), "pkill")
+    unload(guest)
+
+
+def case_idle_reboot(guest):
+    """Rebooted while it polls, the machine resets: here, its QEMU ends. The last case of a guest."""
+    load(guest)
+    ok(guest.run(PING_PONG), "pingpong")
+    need(idle_counters(guest)["polls_won"] > 100, "polls nothing")
+    try:
+        guest.run("busybox reboot -f", timeout=60)
+    except GuestDied:
+        pass
+    guest.on_host("for i in $(seq 300); do pgrep qemu-system >/dev/null || exit 0; sleep .1; done; "
+                  "echo it did not reset; exit 1")
+
+
 def check_counts(guest, counts, workload):
     need(counts["total"] > 0, f"no exits counted: {counts}")
     need(entries_agree(counts),
@@ -369,7 +418,9 @@ IDLE_CASES = (
     (case_idle_sleeping, False),
     (case_idle_trace, False),
     (case_idle_stress, True),
+    (case_idle_suspend, False),
     (case_clean, True),
+    (case_idle_reboot, True),
 )
 
 

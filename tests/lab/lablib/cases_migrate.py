@@ -4,7 +4,7 @@ import os
 import re
 import time
 
-from .cases import case_clean, load, need, ok, status, Wrong
+from .cases import case_clean, idle_counters, load, need, ok, status, IDLE, Wrong
 from .cases_migrate_user import case_mn_cli, case_mn_orchestrated
 from .guests import spec
 from .images import is_debug
@@ -25,6 +25,8 @@ ROWS = {
 
 # KVM has no vmclock here, so that the fallback is tried too.
 KVM_ROW = ("Nehalem", "EPYC", {"aes", "bmi2"}, {"avx", "avx2"})
+POLLING_ROW = ("EPYC,-aes,-avx2,-bmi2", "host", {"aes", "avx2", "bmi2"}, set())
+POLLS_AGAIN = 10        # seconds, after it was told that it has moved
 # By host: the source that sees a migration, and the status that it gives.
 SOURCES = {"bare": (3, 1), "kvm": (4, 4)}
 
@@ -256,6 +258,51 @@ def case_mn_move(guest):
     unload_driver(guest)
 
 
+def case_mn_polling(guest):
+    """Two CPUs wake each other by polling while they are moved: it goes on, and is judged anew."""
+    there, added, _ = guest.spec["row"]
+    load_driver(guest)
+
+    def look():
+        return {"won": idle_counters(guest)["polls_won"],
+                "rounds": int(ok(guest.run("wc -l </run/lab/rounds"), "rounds"))}
+
+    def costs():
+        out = ok(guest.run("cd /sys/module/hybrid && "
+                           "cat platform/generation cost/exit_ns cost/halt_ns"), "costs")
+        return tuple(map(int, out.split()))
+
+    def wins(seconds):
+        """How long until 100 polls are won, in a ping-pong that goes on; None: longer."""
+        before, started = look(), time.monotonic()
+        while time.monotonic() - started < seconds:
+            time.sleep(0.5)
+            now = look()
+            if now["won"] - before["won"] > 100 and now["rounds"] > before["rounds"]:
+                return time.monotonic() - started
+        return None
+
+    ok(guest.run("setsid sh -c 'while pingpong 200 >>/run/lab/rounds 2>&1; do :; done' "
+                 ">/dev/null 2>&1 & sleep 2"), "pingpong")
+    need(wins(POLLS_AGAIN), f"polls nothing before the move: {look()}")
+    generation, exit_ns, halt_ns = costs()
+    watch(guest, 1)
+    downtime = guest.move(there)
+    events = parse_events(wait_for(guest, "complete ", 30))
+    paired(events)
+    need(added <= events[-1]["added"], f"added {events[-1]['added']}, not {added}")
+    again = wins(POLLS_AGAIN)
+    after = costs()
+    reason = ok(guest.run(f"cat {IDLE}/reason"), "reason").strip()
+    said = f"exit {exit_ns} -> {after[1]} ns, halt {halt_ns} -> {after[2]} ns, {reason}"
+    need(again, f"polls nothing after the move: {look()}; {said}")
+    need(after[0] == generation + 1, f"costs are not measured anew: generation {after[0]}")
+    need(after[1] and after[2] and after[1:] != (exit_ns, halt_ns), f"not measured anew: {said}")
+    ok(guest.run("pkill pingpong"), "pkill pingpong")
+    guest.note(f"downtime {downtime} ms; 100 polls won within {again:.1f} s after it; {said}")
+    unload_driver(guest)
+
+
 def case_mn_moves(guest):
     """Migrations back to back: none lost, doubled or alone; the features right each time."""
     count = moves_wanted(4)
@@ -347,13 +394,20 @@ def case_mn_xen(guest):
 DEVICE = [case_mn_device, case_mn_unload, case_mn_chain, case_mn_hotplug, case_mn_cli]
 
 
-def movable(host, kernel, name, cases, row=None):
+def movable(host, kernel, name, cases, row=None, host_cpus=1):
     """A guest to be moved."""
-    one = spec(host, kernel, "default")
+    one = spec(host, kernel, "default", host_cpus=host_cpus)
     one.update(name=f"{host}-{kernel}-move-{name}", cases=cases)
     if row:
         one.update(cpu=row[0], row=row[1:])
     return one
+
+
+def polling(kernel):
+    """Guests to be moved while they poll, the last ones on a KVM host with two CPUs."""
+    if hardware() or is_debug(kernel):
+        return []
+    return [movable("kvm", kernel, "polling", [case_mn_polling, case_clean], POLLING_ROW, 2)]
 
 
 def groups(host, kernels):

@@ -229,8 +229,8 @@ def check(hosts, kernels, variants, report):
                       for k in kernels]
             if name == "kvm" and "default" in variants:
                 # KASAN and lockdep once: 6.1-debug takes minutes more.
-                groups += [[spec(name, k, "default", host_cpus=2)] for k in kernels
-                           if k != "6.1-debug"]
+                groups += [[spec(name, k, "default", host_cpus=2), *cases_migrate.polling(k)]
+                           for k in kernels if k != "6.1-debug"]
             if "default" in variants:
                 groups += cases_migrate.groups(name, kernels)
             run_host(name, groups, payload, report, files)

@@ -4,7 +4,8 @@ import argparse
 import unittest
 
 from . import bench, benchdata, benchshow
-from .benchdata import Bad, Point, haltpoll_point, suite_point
+from .benchdata import AGAIN, Bad, Point, haltpoll_point, suite_point
+from .benchstat import difference
 
 LOOKS = """before poll_us 5
 before idle_ticks 100
@@ -101,10 +102,14 @@ class Plan(unittest.TestCase):
                 for its in bench.guests(host, kernel, self.OPTIONS)}, report, todo
 
     def test_every_repeat_boots_anew(self):
-        # default and suite: two workloads each, 300 % without the sleep; the neighbour last.
+        # default, again and suite: two workloads each, 300 % without the sleep; the neighbour last.
         self.assertEqual(self.plan("kvm", "6.12")[0], {
-            "kvm-6.12-default-1": 5, "kvm-6.12-haltpoll-1": 3, "kvm-6.12-default-2": 5 + 4,
+            "kvm-6.12-default-1": 7, "kvm-6.12-haltpoll-1": 3, "kvm-6.12-default-2": 7 + 4,
             "kvm-6.12-haltpoll-2": 3, "kvm-6.12-idle-poll": 4})
+
+    def test_without_haltpoll_the_curve_is_of_slow_devices(self):
+        self.assertEqual(self.plan("xen", "6.12")[0]["xen-6.12-default-1"], 6)
+        self.assertEqual(set(bench.COUNTS) - set(bench.CURVELESS), {"fio", "ping"})
 
     def test_haltpoll_only_where_it_exists(self):
         for place in (("kvm", "6.1"), ("xen", "6.12")):
@@ -116,7 +121,7 @@ class Plan(unittest.TestCase):
         report.have.add(benchdata.key(run(Point("default"), "idle", repeat=1)))
         left = {its["name"]: sum(len(list(todo.missing(its, p))) for p in its["bench"]["points"])
                 for its in bench.guests("kvm", "6.12", self.OPTIONS)}
-        self.assertEqual((left["kvm-6.12-default-1"], left["kvm-6.12-default-2"]), (5, 8))
+        self.assertEqual((left["kvm-6.12-default-1"], left["kvm-6.12-default-2"]), (7, 10))
 
 
 class Summaries(unittest.TestCase):
@@ -159,6 +164,39 @@ class Frontier(unittest.TestCase):
             self.assertEqual(benchdata.polled_for(self.BORDER, exits), polled, exits)
 
 
+class Noise(unittest.TestCase):
+    @staticmethod
+    def of(*values):
+        return dict(enumerate(values))
+
+    def test_boots_that_differ_are_no_noise(self):
+        base, ours = self.of(100, 200, 400), self.of(110.1, 220, 439.9)
+        self.assertTrue(difference(ours, base).more)
+        self.assertFalse(difference(base, ours).more)
+        self.assertEqual(str(difference(ours, base)), "+10.0%, noise 0.2%")
+
+    def test_spread_is_noise(self):
+        base = self.of(100, 100, 100)
+        self.assertFalse(difference(self.of(90, 110, 115), base).more)
+
+    def test_the_default_again_says_how_much_noise_there_is(self):
+        base, ours = self.of(100, 100, 100), self.of(105, 104, 106)
+        self.assertTrue(difference(ours, base).more)
+        self.assertTrue(difference(ours, base, self.of(100, 101, 100)).more)
+        self.assertFalse(difference(ours, base, self.of(90, 110, 100)).more)
+
+    def test_one_repeat_says_nothing(self):
+        self.assertIsNone(difference(self.of(1), self.of(1)))
+        self.assertIsNone(difference({0: 1, 1: 1}, {1: 1, 2: 1}))
+
+    def test_no_exits_at_all(self):
+        self.assertEqual(difference(self.of(0, 0), self.of(0, 0)).mean, 0)
+
+
+def repeats(point, workload, *exits, **values):
+    return [run(point, workload, n, exits_total=e, **values) for n, e in enumerate(exits)]
+
+
 class Verdicts(unittest.TestCase):
     def test_fewer(self):
         base = run(Point("default"))
@@ -166,6 +204,15 @@ class Verdicts(unittest.TestCase):
             ours = run(suite_point(3000), hlt=hlt, wake_ipis=40, polled_ns=5)
             self.assertEqual(judged([base, ours], "pingpong: 80%"), [verdict])
         self.assertEqual(judged([base], "pingpong: 80%"), ["SKIP"])
+
+    def test_fewer_names_the_setting_that_would_do(self):
+        runs = [run(Point("default")), run(suite_point(300)),
+                run(suite_point(4000), hlt=0, wake_ipis=0, polled_ns=700000),
+                run(suite_point(1000), hlt=0, wake_ipis=80, polled_ns=300000)]
+        for left_out, text in ((0, "80% at 1000 %, for 3 us"), (1, "100% at 4000 %, for 7 us"),
+                               (2, "at no setting that was measured")):
+            said = benchdata.verdicts(benchdata.summarise_all(runs[:len(runs) - left_out]), 300)
+            self.assertTrue(any(text in v[3] for v in said), (text, said))
 
     def test_haltpoll_is_dominated(self):
         base = run(Point("default"))
@@ -178,22 +225,33 @@ class Verdicts(unittest.TestCase):
             self.assertEqual(judged([base, ours, theirs], "pingpong: haltpoll"), [verdict],
                              (exits, polled))
 
+    def test_haltpoll_may_be_matched_within_noise(self):
+        def said(ours_polled, *exits):
+            runs = (repeats(Point("default"), "idle", 1200, 1210, 1205)
+                    + repeats(suite_point(300), "idle", 1000, 1010, 1001, polled_ns=ours_polled)
+                    + repeats(haltpoll_point(1), "idle", *exits))
+            return judged(runs, "idle: haltpoll")
+
+        next_to_nothing = 2 * 10 ** 9 // 1000
+        self.assertEqual(said(next_to_nothing, 1005, 995, 998), ["PASS"])
+        self.assertEqual(said(next_to_nothing, 900, 891, 895), ["FAIL"])
+        self.assertEqual(said(next_to_nothing + 1, 1005, 995, 998), ["FAIL"])
+        self.assertEqual(said(0, 1000), ["FAIL"])      # nothing is known of its noise
+
     def test_idle(self):
-        base = run(Point("default"), "idle")
-        for polled, exits, verdict in ((4 * 10 ** 7, 1000, "PASS"), (5 * 10 ** 7, 1000, "FAIL"),
-                                       (0, 1019, "PASS"), (0, 1021, "FAIL")):
-            ours = run(suite_point(100), "idle", polled_ns=polled, exits_total=exits,
+        for polled, verdict in ((4 * 10 ** 7, "PASS"), (5 * 10 ** 7, "FAIL")):
+            ours = run(suite_point(100), "idle", polled_ns=polled,
                        suite={"halts": 1, "entries": 1, "polled_ns": 1, "halt_ns": 1,
                               "reason": "saves-exits"})
-            self.assertEqual(judged([base, ours], "idle: at most"), [verdict])
+            self.assertEqual(judged([ours], "idle: at most"), [verdict])
 
-    def test_never_worse_allows_for_the_noise_of_the_default(self):
-        # The last one is an outlier, which allows for nothing.
-        base = [run(Point("default"), "pipe", n, exits_total=t)
-                for n, t in enumerate((950, 1000, 9000))]
-        for exits, verdict in ((1050, "PASS"), (1051, "FAIL")):
-            self.assertEqual(judged(base + [run(suite_point(3000), "pipe", exits_total=exits)],
-                                    "pipe: no more"), [verdict])
+    def test_never_worse(self):
+        base = repeats(Point("default"), "pipe", 1000, 2000, 4000)
+        noisy = repeats(AGAIN, "pipe", 900, 2200, 4000)
+        ours = repeats(suite_point(3000), "pipe", 1051, 2100, 4200)
+        self.assertEqual(judged(base + ours, "pipe: no more"), ["FAIL"])
+        self.assertEqual(judged(base + noisy + ours, "pipe: no more"), ["PASS"])
+        self.assertEqual(judged(base + ours[:1], "pipe: no more"), ["SKIP"])
 
     def test_bound(self):
         for polled, verdict in ((1200, "PASS"), (1201, "FAIL")):
@@ -203,19 +261,22 @@ class Verdicts(unittest.TestCase):
                                     "pingpong: default setting"), [verdict])
 
     def test_overcommit(self):
-        def crowded(point, took, reason="overcommit"):
-            work = LOOKS.replace("3000000", str(1000000 + took))
-            if point.variant == "suite":
-                work = SUITE.format("before", 1) + work + SUITE.format("after", 2)
-            return benchdata.make_crowded("kvm", "6.12", point, 0, 10, 2,
-                                          f"x\nstood_down {reason} 2500000\n", work)
+        def crowded(point, *took, reason="overcommit"):
+            for n, t in enumerate(took):
+                work = LOOKS.replace("3000000", str(1000000 + t))
+                if point.variant == "suite":
+                    work = SUITE.format("before", 1) + work + SUITE.format("after", 2)
+                yield benchdata.make_crowded("kvm", "6.12", point, n, 10, 2,
+                                             f"x\nstood_down {reason} 2500000\n", work)
 
-        base = [crowded(Point("default"), t, "none") for t in (900, 1000, 9000)]
+        base = [*crowded(Point("default"), 900, 1000, 1100, reason="none")]
         self.assertIsNone(base[0]["stood_down_ns"])
-        for ours, verdicts in ((crowded(suite_point(100), 1100), ["PASS", "PASS"]),
-                               (crowded(suite_point(100), 1101), ["PASS", "FAIL"]),
-                               (crowded(suite_point(100), 1, "saves-exits"), ["FAIL", "PASS"])):
-            said = benchdata.verdicts([], 100, (), base + [ours])
+        for ours, verdicts in (
+                (crowded(suite_point(100), 1000, 950, 1200), ["PASS", "PASS"]),
+                (crowded(suite_point(100), 1350, 1501, 1650), ["PASS", "FAIL"]),
+                (crowded(suite_point(100), 1), ["PASS", "SKIP"]),
+                (crowded(suite_point(100), 9, 9, 9, reason="saves-exits"), ["FAIL", "PASS"])):
+            said = benchdata.verdicts([], 100, (), base + [*ours])
             self.assertEqual([v[0] for v in said], verdicts)
 
     def test_what_stayed_unmeasured_fails(self):
