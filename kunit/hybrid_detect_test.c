@@ -121,6 +121,16 @@ static const struct detect_case made_up[] = {
 			.kernel = KERNEL(KNOWN),
 		},
 	}, {
+		.name = "KVM, nopv, PV EOI by pvirq.ko, memory encrypted", .hv = HYBRID_HV_KVM,
+		.nr_layers = 1,
+		.must = F(KVM_PV_EOI) | F(KERNEL_ENCRYPTED), .must_not = F(KERNEL_PV_EOI),
+		.s = {
+			.leaf1.ecx = ECX_HYPERVISOR, .nr_slots = 1,
+			.slot[0] = { 0x40000000, 2, { SIG_KVM(0x40000001), { .eax = 0x40 } } },
+			.msr = { [HYBRID_MSR_KVM_PV_EOI] = { true, 0x1234001 } },
+			.kernel = KERNEL(KNOWN) | KERNEL(OUR_PV_EOI) | KERNEL(ENCRYPTED),
+		},
+	}, {
 		.name = "KVM that pleases Windows", .hv = HYBRID_HV_KVM, .nr_layers = 2,
 		.must = F(VIRIDIAN) | F(KVM_PV_EOI),
 		.must_not = F(XEN_EMULATED) | F(HYPERV_NESTED) | F(APIC_ACCESS_VIRT),

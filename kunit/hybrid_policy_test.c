@@ -14,12 +14,16 @@
 
 static const struct hybrid_policy_params all_auto;
 
-/* What policy looks at: all combinations of these are tried. */
+/*
+ * What policy looks at: all combinations of these are tried. Two in one place are of different
+ * operations, so that none of their combinations is left out.
+ */
 static const u64 matters[] = {
-	F(APIC_ACCESS_VIRT), F(X2APIC_VIRT), F(X2APIC_ON), F(IRQ_REMAP), F(KVM_PV_IPI),
-	F(XEN_PV), F(XEN_PIRQS), F(KERNEL_PV), F(KERNEL_PV_EOI), F(KERNEL_XEN_UPCALL),
-	F(KERNEL_CPUIDLE), F(KERNEL_HALTPOLL), F(KERNEL_IDLE_POLL), F(HYPERV_APIC_MSRS),
-	F(HYPERV_IPI), F(KERNEL_STEAL_TIME),
+	F(APIC_ACCESS_VIRT), F(X2APIC_VIRT), F(X2APIC_ON), F(IRQ_REMAP),
+	F(KVM_PV_IPI) | F(KVM_PV_EOI), F(XEN_PV), F(XEN_PIRQS) | F(KERNEL_ENCRYPTED),
+	F(KERNEL_PV), F(KERNEL_PV_EOI), F(KERNEL_XEN_UPCALL), F(KERNEL_CPUIDLE),
+	F(KERNEL_HALTPOLL), F(KERNEL_IDLE_POLL), F(HYPERV_APIC_MSRS), F(HYPERV_IPI),
+	F(KERNEL_STEAL_TIME),
 };
 
 static u64 features_of_index(u32 index)
@@ -53,7 +57,8 @@ static const char *objection(enum hybrid_op op, const struct hybrid_decision *d,
 		return "a path of ours where nothing exits, or we do not know";
 
 	if ((d->path == HYBRID_PATH_POLL) != (d->why == HYBRID_WHY_SAVES) ||
-	    (d->path == HYBRID_PATH_LAZY) != (d->why == HYBRID_WHY_TABLE_EXITS))
+	    (d->path == HYBRID_PATH_LAZY) != (d->why == HYBRID_WHY_TABLE_EXITS) ||
+	    (d->path == HYBRID_PATH_PV_EOI) != (d->why == HYBRID_WHY_EOI_FLAG))
 		return "path and reason disagree";
 
 	switch (d->why) {
@@ -107,6 +112,16 @@ static const char *objection(enum hybrid_op op, const struct hybrid_decision *d,
 		if (op != HYBRID_OP_MSI_MASK && op != HYBRID_OP_MSI_AFFINITY)
 			return "not done by the device's table";
 		return hybrid_has(c, HYBRID_F_IRQ_REMAP) ? "stacked domains are left alone" : NULL;
+	case HYBRID_WHY_EOI_FLAG:
+		if (op != HYBRID_OP_EOI || !hybrid_has(c, HYBRID_F_KVM_PV_EOI))
+			return "not offered";
+		if (cost->exit_ns && cost->ns[HYBRID_PROBE_LAPIC] < cost->exit_ns / 4)
+			return "measured: an EOI does not exit";
+		return c->features & (F(KERNEL_PV_EOI) | F(KERNEL_ENCRYPTED)) ?
+		       "the kernel's, or out of the host's sight" : NULL;
+	case HYBRID_WHY_ENCRYPTED:
+		return op == HYBRID_OP_EOI && hybrid_has(c, HYBRID_F_KERNEL_ENCRYPTED) ?
+		       NULL : "nothing is encrypted";
 	case HYBRID_WHY_OPERATOR:
 		return "nobody asked for it";
 	default:
@@ -243,9 +258,16 @@ static const struct policy_case examples[] = {
 	{ "KVM, but nothing exits", HYBRID_HV_KVM, F(KERNEL_PV) | F(KERNEL_STEAL_TIME), 2, 0,
 	  WHY(NOT_BUILT, TABLE_EXITS, TABLE_EXITS, NOT_BUILT, NO_EXIT, NOT_WORTH) },
 	{ "KVM, nopv", HYBRID_HV_KVM, F(KVM_PV_EOI) | F(KVM_PV_IPI), 2, 1,
-	  WHY(NOT_BUILT, TABLE_EXITS, TABLE_EXITS, NOT_BUILT, NO_STEAL_TIME, NOT_WORTH) },
+	  WHY(EOI_FLAG, TABLE_EXITS, TABLE_EXITS, NOT_BUILT, NO_STEAL_TIME, NOT_WORTH) },
+	{ "KVM, nopv, AVIC", HYBRID_HV_KVM, F(KVM_PV_EOI), 2, 2,
+	  WHY(APIC_VIRT, TABLE_EXITS, TABLE_EXITS, APIC_VIRT, NO_STEAL_TIME, NOT_WORTH) },
+	{ "KVM, nopv, nothing measured, APIC virtualised", HYBRID_HV_KVM,
+	  F(KVM_PV_EOI) | F(APIC_ACCESS_VIRT), 2, 0,
+	  WHY(APIC_VIRT, TABLE_EXITS, TABLE_EXITS, APIC_VIRT, NO_EXIT, NOT_WORTH) },
+	{ "KVM, nopv, memory encrypted", HYBRID_HV_KVM, F(KVM_PV_EOI) | F(KERNEL_ENCRYPTED), 2, 1,
+	  WHY(ENCRYPTED, TABLE_EXITS, TABLE_EXITS, NOT_BUILT, NO_STEAL_TIME, NOT_WORTH) },
 	{ "KVM, nopv, one CPU", HYBRID_HV_KVM, F(KVM_PV_EOI) | F(KVM_PV_IPI), 1, 1,
-	  WHY(NOT_BUILT, TABLE_EXITS, ONE_CPU, ONE_CPU, NO_STEAL_TIME, NOT_WORTH) },
+	  WHY(EOI_FLAG, TABLE_EXITS, ONE_CPU, ONE_CPU, NO_STEAL_TIME, NOT_WORTH) },
 	{ "KVM with haltpoll", HYBRID_HV_KVM,
 	  F(KERNEL_PV) | F(KERNEL_CPUIDLE) | F(KERNEL_HALTPOLL), 2, 1,
 	  WHY(NOT_BUILT, TABLE_EXITS, TABLE_EXITS, NOT_BUILT, KERNEL_IDLE, NOT_WORTH) },
@@ -297,7 +319,9 @@ static void decides(struct kunit *test)
 	for (op = 0; op < HYBRID_OP_NR; op++) {
 		enum hybrid_path path = example->why[op] == HYBRID_WHY_SAVES ? HYBRID_PATH_POLL :
 					example->why[op] == HYBRID_WHY_TABLE_EXITS ?
-					HYBRID_PATH_LAZY : HYBRID_PATH_KERNEL;
+					HYBRID_PATH_LAZY :
+					example->why[op] == HYBRID_WHY_EOI_FLAG ?
+					HYBRID_PATH_PV_EOI : HYBRID_PATH_KERNEL;
 
 		KUNIT_EXPECT_EQ(test, p.op[op].path, path);
 		KUNIT_EXPECT_STREQ_MSG(test, hybrid_reason_name(p.op[op].why),

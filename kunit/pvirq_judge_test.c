@@ -24,23 +24,29 @@ static struct pvirq_wishes wishes_of_index(u32 i)
 	return (struct pvirq_wishes){
 		.policy_mask = i & 1 ? HYBRID_PATH_LAZY : HYBRID_PATH_KERNEL,
 		.policy_move = i & 2 ? HYBRID_PATH_LAZY : HYBRID_PATH_KERNEL, .force = i & 4,
-		.device = (i >> 3) % PVIRQ_WANT_NR, .irq = (i >> 3) / PVIRQ_WANT_NR,
+		.policy_eoi = i & 8 ? HYBRID_PATH_PV_EOI : HYBRID_PATH_KERNEL,
+		.device = (i >> 4) % PVIRQ_WANT_NR, .irq = (i >> 4) / PVIRQ_WANT_NR,
 	};
 }
 
-#define WISHES	(8 * PVIRQ_WANT_NR * PVIRQ_WANT_NR)
+#define WISHES	(16 * PVIRQ_WANT_NR * PVIRQ_WANT_NR)
 
 static const char *objection(const struct pvirq_facts *f, const struct pvirq_wishes *w,
 			     const struct pvirq_verdict *v)
 {
 	enum pvirq_want want = w->irq ? w->irq : w->device;
-	bool safe = f->has_parent && f->on_vectors && f->plain_chip && f->edge && !f->hooked &&
-		    f->vectors == 1 && (f->can_mask || !f->msix);
+	bool eoi_safe = f->has_parent && f->on_vectors && f->plain_chip && f->edge &&
+			f->vectors == 1;
+	bool safe = eoi_safe && !f->hooked && (f->can_mask || !f->msix);
 
 	if ((unsigned int)v->why >= PVIRQ_WHY_NR)
 		return "no reason";
-	if (v->path != (v->mask || v->move ? HYBRID_PATH_LAZY : HYBRID_PATH_KERNEL))
+	if (v->path != (v->mask || v->move ? HYBRID_PATH_LAZY :
+			v->eoi ? HYBRID_PATH_PV_EOI : HYBRID_PATH_KERNEL))
 		return "not the path";
+	if (v->eoi != (eoi_safe && w->policy_eoi == HYBRID_PATH_PV_EOI &&
+		       want != PVIRQ_WANT_KERNEL))
+		return "not the policy for EOIs";
 	if (!safe)
 		return v->mask || v->move ? "not safe" :
 		       v->why <= PVIRQ_WHY_POLICY ? "not the reason" : NULL;
@@ -55,7 +61,7 @@ static const char *objection(const struct pvirq_facts *f, const struct pvirq_wis
 	if (v->move != (w->policy_move == HYBRID_PATH_LAZY) ||
 	    v->mask != (w->policy_mask == HYBRID_PATH_LAZY && f->can_mask))
 		return "not the policy";
-	return (v->why == PVIRQ_WHY_POLICY) == (!v->mask && !v->move) ? NULL : "not the reason";
+	return (v->why == PVIRQ_WHY_POLICY) == (v->path == HYBRID_PATH_KERNEL) ? NULL : "not the reason";
 }
 
 static void judges_everything(struct kunit *test)

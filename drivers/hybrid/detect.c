@@ -60,6 +60,7 @@ static const char *const feature_names[] = {
 	[HYBRID_F_KERNEL_CPUIDLE]	= "kernel-cpuidle",
 	[HYBRID_F_KERNEL_HALTPOLL]	= "kernel-haltpoll",
 	[HYBRID_F_KERNEL_IDLE_POLL]	= "kernel-idle-poll",
+	[HYBRID_F_KERNEL_ENCRYPTED]	= "kernel-encrypted",
 };
 
 /* One bit of a register, and the feature that it announces. */
@@ -117,6 +118,7 @@ static const struct bit_feature kernel_facts[] = {
 	{ HYBRID_KERNEL_HALTPOLL, HYBRID_F_KERNEL_HALTPOLL },
 	{ HYBRID_KERNEL_IDLE_POLL, HYBRID_F_KERNEL_IDLE_POLL },
 	{ HYBRID_KERNEL_KVM_HOST, HYBRID_F_HV_HOST_ACTIVE },
+	{ HYBRID_KERNEL_ENCRYPTED, HYBRID_F_KERNEL_ENCRYPTED },
 };
 
 static u64 features_of(u32 reg, const struct bit_feature *t, unsigned int n)
@@ -307,8 +309,9 @@ static u64 kernel_features(const struct hybrid_caps *c, const struct hybrid_snap
 
 	if (kernel_is_guest_of(s, c->hv))
 		features |= BIT_ULL(HYBRID_F_KERNEL_PV);
-	/* Bit 0 of both: the kernel gave the host a page, and it is enabled. */
-	if (s->msr[HYBRID_MSR_KVM_PV_EOI].value & BIT(0))
+	/* Bit 0 of both: somebody gave the host a page, and it is enabled. */
+	if (s->msr[HYBRID_MSR_KVM_PV_EOI].value & BIT(0) &&
+	    !(s->kernel & BIT(HYBRID_KERNEL_OUR_PV_EOI)))
 		features |= BIT_ULL(HYBRID_F_KERNEL_PV_EOI);
 	if (s->msr[HYBRID_MSR_KVM_STEAL_TIME].value & BIT(0))
 		features |= BIT_ULL(HYBRID_F_KERNEL_STEAL_TIME);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Reads the snapshot in the kernel: CPUID, MSRs, and what the kernel itself found. */
+#include <linux/cc_platform.h>
+#include <linux/compiler.h>
 #include <linux/cpuidle.h>
 #include <linux/cpumask.h>
+#include <linux/export.h>
 #include <linux/kobject.h>
 #include <linux/module.h>
 #include <linux/pci.h>
@@ -122,6 +125,14 @@ static bool module_loaded(const char *name)
 	return kobj != NULL;
 }
 
+static bool our_pv_eoi;
+
+void hybrid_claim_pv_eoi(bool ours)
+{
+	WRITE_ONCE(our_pv_eoi, ours);
+}
+EXPORT_SYMBOL_GPL(hybrid_claim_pv_eoi);
+
 static u32 kernel_facts(void)
 {
 	u32 facts = BIT(HYBRID_KERNEL_KNOWN) | hypervisor_facts() | xen_facts() | idle_facts();
@@ -130,6 +141,10 @@ static u32 kernel_facts(void)
 		facts |= BIT(HYBRID_KERNEL_IRQ_REMAP);
 	if (module_loaded("kvm_intel") || module_loaded("kvm_amd"))
 		facts |= BIT(HYBRID_KERNEL_KVM_HOST);
+	if (READ_ONCE(our_pv_eoi))
+		facts |= BIT(HYBRID_KERNEL_OUR_PV_EOI);
+	if (cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT))
+		facts |= BIT(HYBRID_KERNEL_ENCRYPTED);
 	return facts;
 }
 

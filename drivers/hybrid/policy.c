@@ -48,6 +48,8 @@ static const char *const reason_names[] = {
 	[HYBRID_WHY_NO_GAIN]		= "nothing-to-gain",
 	[HYBRID_WHY_SAVES]		= "saves-exits",
 	[HYBRID_WHY_TABLE_EXITS]	= "table-exits",
+	[HYBRID_WHY_EOI_FLAG]		= "eoi-flag",
+	[HYBRID_WHY_ENCRYPTED]		= "memory-encrypted",
 	[HYBRID_WHY_OPERATOR]		= "operator",
 };
 
@@ -77,6 +79,10 @@ static const char *const texts[HYBRID_WHY_NR] = {
 		"Exits may be saved here, but this version has no code for it.",
 	[HYBRID_WHY_TABLE_EXITS] =
 		"Each access to a device's interrupt table exits.",
+	[HYBRID_WHY_EOI_FLAG] =
+		"The host takes a flag in memory for an EOI.",
+	[HYBRID_WHY_ENCRYPTED] =
+		"This guest's memory is encrypted, and a flag in it that the host could read is not made here.",
 	[HYBRID_WHY_OPERATOR] =
 		"The module parameter of this name says so.",
 	[HYBRID_WHY_NO_EXIT] =
@@ -98,6 +104,8 @@ static const char *const op_texts[HYBRID_OP_NR][HYBRID_WHY_NR] = {
 			"The host virtualises the APIC in hardware: an EOI does not exit.",
 		[HYBRID_WHY_KERNEL_PV] =
 			"The kernel avoids EOI exits by itself where it can (KVM's PV EOI, Hyper-V's assist page, or Xen's callback vector, which needs no EOI).",
+		[HYBRID_WHY_EOI_FLAG] =
+			"KVM takes a flag in memory for an EOI, and the kernel does not use it; with pvirq.ko the MSIs of devices do, so that most of their EOIs do not exit. Those of timers and IPIs do.",
 		[HYBRID_WHY_NOT_BUILT] =
 			"Each interrupt ends in an EOI that exits to the host; this version has no code that avoids it.",
 	},
@@ -191,6 +199,9 @@ static enum hybrid_reason why_eoi(const struct hybrid_caps *c, const struct hybr
 		return HYBRID_WHY_KERNEL_PV;
 	if (kernel_on_xen(c) && !hybrid_has(c, HYBRID_F_KERNEL_XEN_UPCALL))
 		return HYBRID_WHY_KERNEL_PV;
+	if (hybrid_has(c, HYBRID_F_KVM_PV_EOI))
+		return hybrid_has(c, HYBRID_F_KERNEL_ENCRYPTED) ? HYBRID_WHY_ENCRYPTED :
+								  HYBRID_WHY_EOI_FLAG;
 	return HYBRID_WHY_NOT_BUILT;
 }
 
@@ -296,6 +307,8 @@ void hybrid_policy_decide(struct hybrid_policy *p, const struct hybrid_caps *cap
 			d->path = HYBRID_PATH_POLL;
 		else if (d->why == HYBRID_WHY_TABLE_EXITS)
 			d->path = HYBRID_PATH_LAZY;
+		else if (d->why == HYBRID_WHY_EOI_FLAG)
+			d->path = HYBRID_PATH_PV_EOI;
 	}
 }
 

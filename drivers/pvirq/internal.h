@@ -19,6 +19,8 @@ enum pvirq_count {
 	PVIRQ_COUNT_MOVE_DONE,		/* a message was written */
 	PVIRQ_COUNT_MOVE_AVOIDED,	/* the device had it already, or needs none any more */
 	PVIRQ_COUNT_REMASK,		/* interrupts that came while masked in software only */
+	PVIRQ_COUNT_EOI_DONE,		/* EOIs of ours that had to be the APIC's */
+	PVIRQ_COUNT_EOI_AVOIDED,	/* ... and those that were not */
 	PVIRQ_COUNT_NR
 };
 
@@ -66,7 +68,8 @@ struct pvirq_dev {
  * @want: what the operator wants for it
  * @path: the back-end that was chosen; another one serves it where that could not
  * @why: why it is taken over, or not
- * @mask, @move: which operations are ours
+ * @mask, @move, @eoi: which operations are ours
+ * @settling: the kernel may have a move to complete at an interrupt (see pvirq_eoi_ack())
  * @soft: masked by the core (see mask.h); the device's bit is in the msi_desc
  * @again, @acking: see mask.h
  * @moving: irq_set_affinity() is at work and tells more than one message
@@ -100,6 +103,8 @@ struct pvirq_irq {
 	enum pvirq_why why;
 	bool mask;
 	bool move;
+	bool eoi;
+	bool settling;
 	bool soft;
 	bool again;
 	bool acking;
@@ -118,7 +123,8 @@ struct pvirq_irq {
  * @entered: the chip has been exchanged. NULL: nothing is left to do.
  * @mode: says which operations are ours from now on, and brings the device in line with it.
  *	NULL: all are, always.
- * @leave: brings the device to where the original chip would have it; the chip is exchanged next
+ * @leave: brings the device to where the original chip would have it; the chip is exchanged next.
+ *	NULL: it is there.
  * @ours: true if a chip is one of this back-end's; of any context, and any interrupt's chip
  *
  * But for @ours, all run under the device's lock and its MSI mutex, and may sleep; interrupts
@@ -132,6 +138,20 @@ struct pvirq_backend {
 	void (*leave)(struct pvirq_irq *i, struct irq_data *data);
 	bool (*ours)(const struct irq_chip *chip);
 };
+
+/* pveoi.c */
+extern const struct pvirq_backend pvirq_pv_eoi;
+/*
+ * ->irq_ack() of every chip of ours that has no better one. A chip that has it sets @settling
+ * each time that its interrupt's message is written.
+ */
+void pvirq_eoi_ack(struct irq_data *data);
+/* Sets up the CPUs as hybrid.ko's policy has it. May sleep. */
+void pvirq_eoi_follow(void);
+/* From now on, or no longer, whatever the policy says, the CPUs are as the kernel has them. */
+void pvirq_eoi_bar(bool bar);
+int pvirq_eoi_init(void);
+void pvirq_eoi_exit(void);
 
 /* lazy.c */
 extern const struct pvirq_backend pvirq_lazy;

@@ -27,7 +27,7 @@
 #include "internal.h"
 
 /* Those that there are; what is not among them is served by the last one, which always works. */
-static const struct pvirq_backend *const backends[] = { &pvirq_lazy };
+static const struct pvirq_backend *const backends[] = { &pvirq_pv_eoi, &pvirq_lazy };
 
 static DEFINE_MUTEX(irqs_mutex);
 static LIST_HEAD(devices);
@@ -173,6 +173,8 @@ static void take(struct pvirq_irq *i, struct irq_data *data, const struct pvirq_
 	i->orig = data->chip;
 	i->mask = v->mask;
 	i->move = v->move;
+	i->eoi = v->eoi;
+	i->settling = true;
 	i->soft = false;
 	i->again = false;
 	i->acking = false;
@@ -194,7 +196,8 @@ static void take(struct pvirq_irq *i, struct irq_data *data, const struct pvirq_
 
 static void give_back(struct pvirq_irq *i, struct irq_data *data)
 {
-	i->backend->leave(i, data);
+	if (i->backend->leave)
+		i->backend->leave(i, data);
 	irq_set_chip(i->irq, i->orig);
 	/* A flow handler may have looked the chip up before. */
 	synchronize_hardirq(i->irq);
@@ -238,6 +241,7 @@ static void look_at(struct pvirq_dev *dev, struct msi_desc *desc)
 	wishes = (struct pvirq_wishes){
 		.policy_mask = hybrid_path(HYBRID_OP_MSI_MASK),
 		.policy_move = hybrid_path(HYBRID_OP_MSI_AFFINITY),
+		.policy_eoi = hybrid_path(HYBRID_OP_EOI),
 		.device = dev->want,
 		.irq = i->want,
 		.force = pvirq_force(),
@@ -256,10 +260,14 @@ static void look_at(struct pvirq_dev *dev, struct msi_desc *desc)
 		return;
 	if (!dev->measured)
 		pvirq_lazy_measure(dev, desc);
-	if (!i->backend)
+	if (!i->backend) {
 		take(i, data, &v);
-	else if (i->backend->mode)
+		return;
+	}
+	if (i->backend->mode)
 		i->backend->mode(i, data, v.mask, v.move);
+	/* An interrupt that comes meanwhile may do either. */
+	WRITE_ONCE(i->eoi, v.eoi);
 }
 
 /* The caller holds the device's lock, so that its MSI data stays. */
@@ -302,7 +310,8 @@ bool pvirq_wanted(void)
 {
 	return pvirq_force() || READ_ONCE(operator_lazy) ||
 	       hybrid_path(HYBRID_OP_MSI_MASK) != HYBRID_PATH_KERNEL ||
-	       hybrid_path(HYBRID_OP_MSI_AFFINITY) != HYBRID_PATH_KERNEL;
+	       hybrid_path(HYBRID_OP_MSI_AFFINITY) != HYBRID_PATH_KERNEL ||
+	       hybrid_path(HYBRID_OP_EOI) == HYBRID_PATH_PV_EOI;
 }
 
 void pvirq_remeasure(void)

@@ -25,11 +25,11 @@ static const char *const why_names[] = {
 
 static const char *const why_texts[] = {
 	[PVIRQ_WHY_SAVES] =
-		"Taken over: the device is told only what it has to know, as telling it exits.",
+		"Taken over, as that saves exits: with lazy the device is told only what it has to know, with pv-eoi alone no more than the EOI is ours.",
 	[PVIRQ_WHY_OPERATOR] =
 		"The operator says so (hybridctl irq set, or pvirq's parameters force and skip).",
 	[PVIRQ_WHY_POLICY] =
-		"hybrid.ko's policy leaves it to the kernel; hybridctl explain msi_mask and msi_affinity say why.",
+		"hybrid.ko's policy leaves it to the kernel; hybridctl explain msi_mask, msi_affinity and eoi say why.",
 	[PVIRQ_WHY_STACKED] =
 		"Its domain is stacked on another than the CPUs' vectors (interrupt remapping, VMD, a Xen pirq): what a mask or a move costs is decided there.",
 	[PVIRQ_WHY_CHIP] =
@@ -62,11 +62,22 @@ static enum pvirq_why obstacle(const struct pvirq_facts *f)
 	return PVIRQ_WHY_SAVES;
 }
 
+/* A device has no part in the EOI, so that fewer obstacles are in its way. */
+static bool eoi_is_safe(const struct pvirq_facts *f, enum pvirq_why why)
+{
+	return f->vectors == 1 && (why == PVIRQ_WHY_SAVES || why == PVIRQ_WHY_HOOK ||
+				   why == PVIRQ_WHY_NO_MASK);
+}
+
 struct pvirq_verdict pvirq_judge(const struct pvirq_facts *f, const struct pvirq_wishes *w)
 {
 	enum pvirq_want want = w->irq != PVIRQ_WANT_AUTO ? w->irq : w->device;
 	struct pvirq_verdict v = { .path = HYBRID_PATH_KERNEL, .why = obstacle(f) };
 
+	v.eoi = w->policy_eoi == HYBRID_PATH_PV_EOI && want != PVIRQ_WANT_KERNEL &&
+		eoi_is_safe(f, v.why);
+	if (v.eoi)
+		v.path = HYBRID_PATH_PV_EOI;
 	/* What is unsafe cannot be asked for. */
 	if (v.why != PVIRQ_WHY_SAVES)
 		return v;
@@ -78,7 +89,7 @@ struct pvirq_verdict pvirq_judge(const struct pvirq_facts *f, const struct pvirq
 	} else {
 		v.move = w->policy_move == HYBRID_PATH_LAZY;
 		v.mask = w->policy_mask == HYBRID_PATH_LAZY && f->can_mask;
-		if (!v.mask && !v.move)
+		if (!v.mask && !v.move && !v.eoi)
 			v.why = PVIRQ_WHY_POLICY;
 	}
 	if (v.mask || v.move)

@@ -22,8 +22,8 @@ enum pvirq_why {
 	PVIRQ_WHY_STACKED,	/* not directly on the CPUs' vectors */
 	PVIRQ_WHY_CHIP,		/* not the kernel's plain PCI code */
 	PVIRQ_WHY_FLOW,		/* not handled as an edge */
-	PVIRQ_WHY_HOOK,		/* somebody wants to see its messages */
-	PVIRQ_WHY_NO_MASK,	/* an MSI-X vector that cannot be masked */
+	PVIRQ_WHY_HOOK,		/* somebody wants to see its messages; its EOI may be ours */
+	PVIRQ_WHY_NO_MASK,	/* an MSI-X vector that cannot be masked; its EOI may be ours */
 	PVIRQ_WHY_MULTI,	/* several MSIs share one message */
 	PVIRQ_WHY_NR
 };
@@ -53,12 +53,14 @@ struct pvirq_facts {
 /**
  * struct pvirq_wishes - what is wanted for it
  * @policy_mask, @policy_move: hybrid.ko's policy for masks and for messages
+ * @policy_eoi: and for EOIs
  * @device, @irq: the operator's; the interrupt's own counts more than its device's
- * @force: whatever the policy says
+ * @force: whatever the policy says of masks and messages; EOIs are the host's to make cheap
  */
 struct pvirq_wishes {
 	enum hybrid_path policy_mask;
 	enum hybrid_path policy_move;
+	enum hybrid_path policy_eoi;
 	enum pvirq_want device;
 	enum pvirq_want irq;
 	bool force;
@@ -69,12 +71,14 @@ struct pvirq_wishes {
  * @path: the back-end that serves it; HYBRID_PATH_KERNEL where it is left alone
  * @mask: masks are ours
  * @move: messages are ours
- * @why: for both
+ * @eoi: EOIs are ours
+ * @why: for all of them
  */
 struct pvirq_verdict {
 	enum hybrid_path path;
 	bool mask;
 	bool move;
+	bool eoi;
 	enum pvirq_why why;
 };
 

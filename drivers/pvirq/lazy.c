@@ -205,7 +205,7 @@ static void lazy_mask_ack(struct irq_data *data)
 		i->orig->irq_mask(data);
 	}
 	i->acking = true;
-	i->orig->irq_ack(data);
+	pvirq_eoi_ack(data);
 	step(i, data, PVIRQ_ACKED);
 }
 
@@ -281,6 +281,7 @@ static void lazy_write_msg(struct irq_data *data, struct msi_msg *msg)
 	unsigned int changed = pvirq_message_changed(&from, &to);
 	struct pci_dev *pdev = i->dev->pdev;
 
+	i->settling = true;
 	/* Until it is activated again the device may be reset, of which nobody tells. */
 	i->stale |= is_nothing(msg);
 	/* The core has masked it, and trusts that no interrupt sees half of the message. */
@@ -353,6 +354,7 @@ static int lazy_retrigger(struct irq_data *data)
 static int lazy_prepare(struct pvirq_irq *i, struct irq_data *data)
 {
 	i->chip = *i->orig;
+	i->chip.irq_ack = pvirq_eoi_ack;
 	i->chip.irq_mask = lazy_mask;
 	i->chip.irq_mask_ack = lazy_mask_ack;
 	i->chip.irq_unmask = lazy_unmask;

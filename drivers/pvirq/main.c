@@ -145,10 +145,12 @@ static int power_changed(struct notifier_block *nb, unsigned long action, void *
 	case PM_SUSPEND_PREPARE:
 	case PM_RESTORE_PREPARE:
 		pvirq_suspend();
+		pvirq_eoi_bar(true);
 		break;
 	case PM_POST_HIBERNATION:
 	case PM_POST_SUSPEND:
 	case PM_POST_RESTORE:
+		pvirq_eoi_bar(false);
 		pvirq_resume();
 		break;
 	}
@@ -161,6 +163,7 @@ static int policy_decided(struct notifier_block *nb, unsigned long event, void *
 {
 	/* After a migration, too. */
 	pvirq_remeasure();
+	pvirq_eoi_follow();
 	if (!pvirq_scan())
 		pvirq_rescan_soon();
 	return NOTIFY_DONE;
@@ -174,15 +177,19 @@ static void stop(void)
 	irq_work_sync(&rescan_irq_work);
 	cancel_delayed_work_sync(&rescan_work);
 	pvirq_exit_all();
+	pvirq_eoi_exit();
 }
 
 static int __init pvirq_init(void)
 {
 	int err;
 
-	err = register_pm_notifier(&power_notifier);
+	err = pvirq_eoi_init();
 	if (err)
 		return err;
+	err = register_pm_notifier(&power_notifier);
+	if (err)
+		goto err_eoi;
 	err = hybrid_notifier_register(&policy_notifier);
 	if (err)
 		goto err_power;
@@ -190,12 +197,14 @@ static int __init pvirq_init(void)
 	if (err)
 		goto err_policy;
 	tracepoint_start();
+	pvirq_eoi_follow();
 	if (!pvirq_scan())
 		pvirq_rescan_soon();
 	pvirq_debugfs_create();
-	pr_info("by policy MSIs are masked by %s and moved by %s%s\n",
+	pr_info("by policy MSIs are masked by %s, moved by %s and ended by %s%s\n",
 		hybrid_path_name(hybrid_path(HYBRID_OP_MSI_MASK)),
 		hybrid_path_name(hybrid_path(HYBRID_OP_MSI_AFFINITY)),
+		hybrid_path_name(hybrid_path(HYBRID_OP_EOI)),
 		force ? "; but lazy is forced" : "");
 	return 0;
 
@@ -204,6 +213,9 @@ err_policy:
 err_power:
 	unregister_pm_notifier(&power_notifier);
 	stop();
+	return err;
+err_eoi:
+	pvirq_eoi_exit();
 	return err;
 }
 

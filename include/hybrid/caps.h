@@ -65,6 +65,7 @@ enum hybrid_feature {
 	HYBRID_F_KERNEL_CPUIDLE,
 	HYBRID_F_KERNEL_HALTPOLL,
 	HYBRID_F_KERNEL_IDLE_POLL,
+	HYBRID_F_KERNEL_ENCRYPTED,	/* encrypts memory against the host (SEV, TDX) */
 	HYBRID_F_NR
 };
 

@@ -67,6 +67,14 @@ int hybrid_notifier_register(struct notifier_block *nb);
  */
 int hybrid_notifier_unregister(struct notifier_block *nb);
 
+/**
+ * hybrid_claim_pv_eoi() - say whose MSR_KVM_PV_EOI_EN is
+ * @ours: true before pvirq.ko sets it on any CPU, false when it has cleared it on all
+ *
+ * Otherwise the next state would take it for the kernel's. Context: any.
+ */
+void hybrid_claim_pv_eoi(bool ours);
+
 /* What happened to an operation on this CPU since load. */
 enum hybrid_count {
 	HYBRID_COUNT_DONE,	/* took our path and still needed the exit */

@@ -69,6 +69,8 @@ enum hybrid_kernel_fact {
 	HYBRID_KERNEL_HALTPOLL,		/* ... and it is the kernel's haltpoll */
 	HYBRID_KERNEL_IDLE_POLL,	/* booted with idle=poll */
 	HYBRID_KERNEL_KVM_HOST,		/* /dev/kvm's vendor module is loaded here */
+	HYBRID_KERNEL_OUR_PV_EOI,	/* what MSR_KVM_PV_EOI_EN holds is pvirq.ko's */
+	HYBRID_KERNEL_ENCRYPTED,	/* the host cannot read this guest's memory */
 	HYBRID_KERNEL_FACTS
 };
 

@@ -12,11 +12,11 @@
 
 #define TABLE		"kernel/debug/pvirq/irqs"
 #define TABLE_MAX	(1 << 20)
-#define NR_COUNTS	7
+#define NR_COUNTS	9
 
 static const char *const count_names[NR_COUNTS] = {
 	"mask_done", "mask_avoided", "unmask_done", "unmask_avoided", "move_done",
-	"move_avoided", "remask",
+	"move_avoided", "remask", "eoi_done", "eoi_avoided",
 };
 
 /* One line of the table, Documentation/abi/debugfs-pvirq.txt */
@@ -32,9 +32,10 @@ static bool parse_row(struct row *r, const char *line)
 	char rest;
 
 	return sscanf(line, "%u %23s %7s %u %u %15s %23s %15s %" SCNu64 " %" SCNu64 " %" SCNu64
-		      " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 "%c", &r->irq, r->device,
-		      r->kind, &r->vector, &r->cpu, r->path, r->reason, r->want, &c[0], &c[1],
-		      &c[2], &c[3], &c[4], &c[5], &c[6], &rest) == 8 + NR_COUNTS;
+		      " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 "%c",
+		      &r->irq, r->device, r->kind, &r->vector, &r->cpu, r->path, r->reason,
+		      r->want, &c[0], &c[1], &c[2], &c[3], &c[4], &c[5], &c[6], &c[7], &c[8],
+		      &rest) == 8 + NR_COUNTS;
 }
 
 static const char *reason_text(const char *reason)
@@ -87,9 +88,9 @@ static enum hc_exit set(const struct hc_args *a, const struct hc_roots *roots)
 static void print_row(const struct row *r, FILE *out)
 {
 	fprintf(out, "%4u %-12s %-4s %3u %3u %-6s %-14s %4" PRIu64 "/%-4" PRIu64 " %4" PRIu64
-		"/%-4" PRIu64 " %4" PRIu64 "/%-4" PRIu64 "\n", r->irq, r->device, r->kind,
+		"/%-4" PRIu64 " %4" PRIu64 "/%-4" PRIu64 " %6" PRIu64 "/%-6" PRIu64 "\n", r->irq, r->device, r->kind,
 		r->vector, r->cpu, r->path, r->reason, r->count[0], r->count[1], r->count[2],
-		r->count[3], r->count[4], r->count[5]);
+		r->count[3], r->count[4], r->count[5], r->count[7], r->count[8]);
 }
 
 static void json_row(const struct row *r, struct json_object *rows)
@@ -134,8 +135,9 @@ static enum hc_exit list(const struct hc_args *a, const struct hc_roots *roots, 
 		o = hc_json_new(hc_exists(roots->sys, "module/hybrid"));
 		rows = hc_json_array(o, "irqs");
 	} else {
-		fprintf(out, "%4s %-12s %-4s %3s %3s %-6s %-14s %9s %9s %9s\n", "IRQ", "Device",
-			"Kind", "Vec", "CPU", "Path", "Reason", "Mask d/a", "Unmask", "Move");
+		fprintf(out, "%4s %-12s %-4s %3s %3s %-6s %-14s %9s %9s %9s %13s\n", "IRQ",
+			"Device", "Kind", "Vec", "CPU", "Path", "Reason", "Mask d/a", "Unmask",
+			"Move", "EOI");
 	}
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		struct row r;

@@ -110,13 +110,14 @@ expect 'irq set to nonsense' 2 '' "'fast' makes no sense" "$ctl" irq set 24 fast
 expect 'irq without the module' 3 '' 'pvirq.ko is not loaded' "$ctl" irq
 put module/pvirq/parameters/force N
 expect 'irq without debugfs' 1 '' 'mount -t debugfs' "$ctl" irq
-put kernel/debug/pvirq/irqs '24 0000:00:03.0 msix 35 1 lazy saves-exits auto 1 2 3 4 5 6 7
-25 0000:00:04.0 msi 0 0 kernel stacked-domain auto 0 0 0 0 0 0 0'
-expect 'irq' 0 '^  24 0000:00:03.0 msix  35   1 lazy   saves-exits       1/2       3/4       5/6' '' \
+put kernel/debug/pvirq/irqs '24 0000:00:03.0 msix 35 1 lazy saves-exits auto 1 2 3 4 5 6 7 8 9
+25 0000:00:04.0 msi 0 0 kernel stacked-domain auto 0 0 0 0 0 0 0 0 0'
+expect 'irq' 0 '^  24 0000:00:03.0 msix  35   1 lazy   saves-exits       1/2       3/4       5/6         8/9' '' \
 	"$ctl" irq
 expect 'irq: reasons' 0 '^stacked-domain  Its domain is stacked' '' "$ctl" irq
 json 'irq --json' '[i["path"] for i in d["irqs"]] == ["lazy", "kernel"] and
-d["irqs"][0]["remask"] == 7 and d["irqs"][1]["detail"].startswith("Its domain")' "$ctl" irq --json
+d["irqs"][0]["remask"] == 7 and d["irqs"][0]["eoi_avoided"] == 9 and
+d["irqs"][1]["detail"].startswith("Its domain")' "$ctl" irq --json
 expect 'irq set' 0 '' '' "$ctl" irq set 0000:00:03.0 kernel
 put kernel/debug/pvirq/irqs '24 nonsense'
 expect 'irq: a table that makes no sense' 1 '^ IRQ' 'makes no sense: 24 nonsense' "$ctl" irq

@@ -112,7 +112,8 @@ class KvmHost(Host):
     TRACE = "/sys/kernel/tracing/instances/lab"
     # kvm_exit first: it is what counts, the others are its detail.
     HISTS = {"kvm_exit": "exit_reason,info1", "kvm_entry": "vcpu_id", "kvm_msr": "ecx,write",
-             "kvm_mmio": "type,gpa", "kvm_hypercall": "nr"}
+             "kvm_mmio": "type,gpa", "kvm_hypercall": "nr", "kvm_eoi": "apicid,vector",
+             "kvm_pv_eoi": "apicid,vector"}
 
     def __init__(self):
         super().__init__()

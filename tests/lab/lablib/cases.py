@@ -102,7 +102,8 @@ def case_status(guest):
     need(present <= features, f"features missing: {sorted(present - features)}")
     need(not absent & features, f"features that cannot be: {sorted(absent & features)}")
     for name, op in found["operations"].items():
-        ours = {"idle": "poll", "msi_mask": "lazy", "msi_affinity": "lazy"}.get(name, "kernel")
+        ours = {"idle": "poll", "msi_mask": "lazy", "msi_affinity": "lazy",
+                "eoi": "pv-eoi"}.get(name, "kernel")
         need(op["path"] in ("kernel", ours), f"{name}: path {op['path']}")
         need(op["reason"] and len(op["detail"]) > 20, f"{name}: no reason: {op}")
     need(found["cost_ns"]["cpuid"] > 0, "no cost measured")

@@ -5,6 +5,7 @@ import re
 import time
 
 from .cases import case_clean, idle_counters, load, need, ok, status, IDLE, Wrong
+from .cases_pveoi import case_eoi_move
 from .cases_migrate_user import case_mn_cli, case_mn_orchestrated
 from .guests import spec
 from .images import is_debug
@@ -394,9 +395,9 @@ def case_mn_xen(guest):
 DEVICE = [case_mn_device, case_mn_unload, case_mn_chain, case_mn_hotplug, case_mn_cli]
 
 
-def movable(host, kernel, name, cases, row=None, host_cpus=1):
+def movable(host, kernel, name, cases, row=None, variant="default", host_cpus=1):
     """A guest to be moved."""
-    one = spec(host, kernel, "default", host_cpus=host_cpus)
+    one = spec(host, kernel, variant, host_cpus=host_cpus)
     one.update(name=f"{host}-{kernel}-move-{name}", cases=cases)
     if row:
         one.update(cpu=row[0], row=row[1:])
@@ -417,7 +418,10 @@ def groups(host, kernels):
         return []
     if host == "kvm":
         # Not on one boot: under emulation the next guest was seen to hang after a migration.
-        return [[movable(host, k, "nehalem", [case_mn_move, case_clean], KVM_ROW)] for k in stock]
+        return [*([movable(host, k, "nehalem", [case_mn_move, case_clean], KVM_ROW)]
+                  for k in stock),
+                # The newest kernel stands for both.
+                [movable(host, stock[-1], "eoi", [case_eoi_move, case_clean], ("host",), "nopv")]]
     if host == "xen":
         # Not by itself: under emulation the restored guest's serial port loses bytes, and the
         # lab with it. The newest kernel stands for both.

@@ -2,7 +2,7 @@
 """pvirq's cases, on a guest with spare devices: two nvme, e1000e, edu."""
 import json
 
-from .cases import ANYWHERE, Skip, case_clean, load, need, ok, unload
+from .cases import ANYWHERE, Skip, case_clean, load, need, ok, status, unload
 from .images import is_debug
 
 NVME, NIC, TEST, EDU = (f"0000:00:{slot}.0" for slot in ("10", "11", "12", "13"))
@@ -10,7 +10,7 @@ READ_NVME = (f"dd if=/dev/$(cd /sys/bus/pci/devices/{NVME}/nvme/nvme*/ && ls -d 
              "of=/dev/null bs=64k count=64 iflag=direct")
 IRQS = "/sys/kernel/debug/pvirq/irqs"
 COLUMNS = ("irq device kind vector cpu back_end reason want mask_done mask_avoided unmask_done "
-           "unmask_avoided move_done move_avoided remask").split()
+           "unmask_avoided move_done move_avoided remask eoi_done eoi_avoided").split()
 
 
 def force(guest):
@@ -206,6 +206,10 @@ def case_pvirq_exits(guest):
     for op, (_, most) in TARGETS.items():
         need(after[op] <= most, f"{op}: {after[op]} accesses, at most {most} wanted; {after}")
         need(before[op] > after[op], f"{op}: {before[op]} without it, {after[op]} with it")
+    # The kernel does it by itself.
+    need(status(guest)["operations"]["eoi"]["reason"] == "kernel-pv" and
+         all(row["eoi_done"] == row["eoi_avoided"] == "0" for row in irqs(guest)),
+         f"EOIs: {irqs(guest)}")
     unload_pvirq(guest)
 
 
@@ -220,7 +224,10 @@ def case_pvirq_suspend(guest):
                  "echo mem > /sys/power/state; rc=$?; echo none > /sys/power/pm_test; "
                  "sleep 1; exit $rc", timeout=60), "suspend")
     need(all(row["back_end"] == "lazy" for row in irqs(guest)), f"after it: {irqs(guest)}")
-    do(guest, TEST, "unmask", "free")
+    do(guest, TEST, "unmask", "raise 20")
+    need(guest.variant != "nopv-pvirq" or any(int(row["eoi_avoided"]) for row in irqs(guest)),
+         f"EOIs after it: {irqs(guest)}")
+    do(guest, TEST, "free")
     ok(guest.run(READ_NVME), "nvme")
     unload_pvirq(guest)
 
@@ -234,6 +241,10 @@ def case_pvirq_stress(guest):
              "pvirq-stress.sh")
     need(out.strip().endswith(f"{rounds} rounds"), out[-300:])
     guest.note(out.strip().splitlines()[-2])
+    if guest.variant == "nopv-pvirq":
+        avoided = ok(guest.run("cat /sys/module/hybrid/eoi/avoided"), "avoided").strip()
+        need(avoided != "0", "no EOI without an exit in all this")
+        guest.note(f"{avoided} EOIs without an exit")
     unload(guest)
 
 

@@ -5,7 +5,7 @@ import os
 import time
 import traceback
 
-from . import cases_migrate, cases_pvirq, images, suite
+from . import cases_migrate, cases_pveoi, cases_pvirq, images, suite
 from .cases import Skip, Wrong, case_name, cases_for
 from .guests import spec
 from .images import is_debug
@@ -109,6 +109,8 @@ def run_guest(host, its_spec, report, files):
                                                     its_spec["host_cpus"]))
     if its_spec["variant"] == "pvirq":
         cases = list(cases_pvirq.cases_for(its_spec["host"], its_spec["kernel_name"]))
+    elif its_spec["variant"] == "nopv-pvirq":
+        cases = cases_pveoi.CASES
     try:
         host.start({k: v for k, v in its_spec.items() if k not in ("cases", "row")})
         say(f"{where}: up after {time.monotonic() - started:.0f} s")
@@ -211,6 +213,8 @@ def on_host(host, kernel, variant):
     if variant == "pvirq":
         # On kvm everything exits and takes its time; what debug kernels find, bare shows as well.
         return host == "bare" and kernel != "6.1-debug" or host == "kvm" and not is_debug(kernel)
+    if variant == "nopv-pvirq":
+        return host == "kvm" and not is_debug(kernel)
     return not is_debug(kernel) or (host == "kvm" and variant == "default")
 
 

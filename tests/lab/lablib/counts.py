@@ -109,8 +109,11 @@ def kvm_counts(hists, isa):
         if kind:
             _add(mmio, f"{'RW'[kind == 2]} 0x{gpa:x}", n)
     hypercall = {str(nr): n for (nr,), n in hists["kvm_hypercall"].items()}
+    # All EOIs, and those among them that the guest left in memory: "CPU vector".
+    eoi, pv_eoi = ({f"{cpu} {vector}": n for (cpu, vector), n in hists[name].items()}
+                   for name in ("kvm_eoi", "kvm_pv_eoi"))
     return _counts(exits, lab, sum(hists["kvm_entry"].values()),
-                   msr=msr, pio=pio, mmio=mmio, hypercall=hypercall)
+                   msr=msr, pio=pio, mmio=mmio, hypercall=hypercall, eoi=eoi, pv_eoi=pv_eoi)
 
 
 def _is_out(info, isa):

@@ -32,8 +32,8 @@ def spec(host, kernel, variant, smp=2, extra="", host_cpus=1):
         "append": " ".join(append),
         "smp": smp, "mem": 1000 if is_debug(kernel) else 500,
         # A guest without Xen drivers needs emulated devices.
-        "disk": "emulated" if variant == "nopv" else "pv",
-        "devices": PVIRQ_DEVICES if variant == "pvirq" else [],
+        "disk": "emulated" if variant.startswith("nopv") else "pv",
+        "devices": PVIRQ_DEVICES if variant.endswith("pvirq") else [],
         "boot_timeout": DEBUG_TIMEOUT if is_debug(kernel) else BOOT_TIMEOUT,
     }
 
@@ -48,6 +48,6 @@ def expected(host, variant):
     else:
         always = {"xen-vcpu-id", "xen-upcall-vector"}
         pv = {"kernel-pv"}
-    if variant == "nopv":
+    if variant.startswith("nopv"):
         return host, always, pv
     return host, always | pv, set()

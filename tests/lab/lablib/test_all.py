@@ -54,7 +54,10 @@ class Kvm(unittest.TestCase):
         got = counts.kvm_counts({"kvm_exit": counts.parse_hist(HIST), "kvm_entry": {(0,): 1048},
                                  "kvm_msr": {(0x80B, 1): 3, (0x1B, 0): 2},
                                  "kvm_mmio": {(0, 0xFED000F0): 5, (1, 0xFED000F0): 5},
-                                 "kvm_hypercall": {(11,): 2}}, "svm")
+                                 "kvm_hypercall": {(11,): 2},
+                                 "kvm_eoi": {(1, 35): 9}, "kvm_pv_eoi": {(1, 35): 7}}, "svm")
+        self.assertEqual((got["detail"]["eoi"], got["detail"]["pv_eoi"]),
+                         ({"1 35": 9}, {"1 35": 7}))
         self.assertEqual(got["lab_exits"], 4)
         self.assertEqual(got["total"], 1044)
         self.assertEqual(got["exits"], {"CPUID": 1000, "HLT": 37, "IOIO": 7})
@@ -65,7 +68,8 @@ class Kvm(unittest.TestCase):
 
     def test_direction_of_port_exits(self):
         # Intel SDM, exit qualification of I/O: bit 3 is the direction, 1 = IN.
-        empty = {"kvm_entry": {}, "kvm_msr": {}, "kvm_mmio": {}, "kvm_hypercall": {}}
+        empty = {"kvm_entry": {}, "kvm_msr": {}, "kvm_mmio": {}, "kvm_hypercall": {},
+                 "kvm_eoi": {}, "kvm_pv_eoi": {}}
         got = counts.kvm_counts({"kvm_exit": {(30, 0x70 << 16): 1, (30, 0x70 << 16 | 8): 2},
                                  **empty}, "vmx")
         self.assertEqual(got["detail"]["pio"], {"W 0x70": 1, "R 0x70": 2})

@@ -19,7 +19,7 @@ from .link import GuestDied, GuestLink, connect
 from .say import Failure, say
 
 HOSTS = ("bare", "kvm", "xen")
-VARIANTS = ("default", "nopv", "pvirq")
+VARIANTS = ("default", "nopv", "pvirq", "nopv-pvirq")
 HEARTBEAT = 180     # seconds of silence after which a host is dead
 
 
@@ -80,7 +80,7 @@ def disk(path, name):
 
 def guest_append(variant):
     words = ["console=ttyS0", "quiet", "panic=-1", "oops=panic", "mitigations=off"]
-    if variant == "nopv":
+    if variant.startswith("nopv"):
         words.append("nopv")
         if not hardware():
             # Without kvm-clock nothing calibrates under emulation.
