@@ -7,6 +7,7 @@
 
 extern struct kunit_suite hybrid_snapshot_suite;
 extern struct kunit_suite hybrid_detect_suite;
+extern struct kunit_suite hybrid_host_suite;
 extern struct kunit_suite hybrid_level_suite;
 extern struct kunit_suite hybrid_policy_suite;
 extern struct kunit_suite hybrid_poll_suite;
@@ -19,7 +20,7 @@ extern struct kunit_suite pvirq_message_suite;
 extern struct kunit_suite pvirq_judge_suite;
 
 #define HYBRID_SUITES	&hybrid_snapshot_suite, &hybrid_detect_suite, \
-			&hybrid_level_suite, &hybrid_policy_suite, \
+			&hybrid_host_suite, &hybrid_level_suite, &hybrid_policy_suite, \
 			&hybrid_poll_suite, \
 			&migrate_phase_suite, &migrate_featdiff_suite, \
 			&migrate_page_suite, &migrate_parse_suite, \

@@ -44,6 +44,7 @@ enum hybrid_reason {
 	HYBRID_WHY_NO_GAIN,		/* our path is ready, but saves nothing at present */
 	HYBRID_WHY_SAVES,		/* our path saves exits */
 	HYBRID_WHY_TABLE_EXITS,		/* each access to a device's MSI table exits */
+	HYBRID_WHY_HOST_ABI,		/* the host takes it from shared memory */
 	HYBRID_WHY_OPERATOR,		/* a module parameter says so */
 	HYBRID_WHY_NR
 };
