@@ -254,6 +254,7 @@ static void __exit hybrid_exit(void)
 {
 	hybrid_debugfs_remove();
 	hybrid_sysfs_remove();
+	hybrid_host_irq_exit();
 	retract();
 }
 

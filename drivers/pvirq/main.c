@@ -174,6 +174,7 @@ static void stop(void)
 	irq_work_sync(&rescan_irq_work);
 	cancel_delayed_work_sync(&rescan_work);
 	pvirq_exit_all();
+	pvirq_hypercall_exit();
 }
 
 static int __init pvirq_init(void)
