@@ -15,6 +15,7 @@ extern struct kunit_suite migrate_phase_suite;
 extern struct kunit_suite migrate_featdiff_suite;
 extern struct kunit_suite migrate_page_suite;
 extern struct kunit_suite migrate_parse_suite;
+extern struct kunit_suite migrate_answer_suite;
 extern struct kunit_suite pvirq_mask_suite;
 extern struct kunit_suite pvirq_message_suite;
 extern struct kunit_suite pvirq_judge_suite;
@@ -25,6 +26,7 @@ extern struct kunit_suite pvirq_word_suite;
 			&hybrid_poll_suite, \
 			&migrate_phase_suite, &migrate_featdiff_suite, \
 			&migrate_page_suite, &migrate_parse_suite, \
+			&migrate_answer_suite, \
 			&pvirq_mask_suite, &pvirq_message_suite, &pvirq_judge_suite, \
 			&pvirq_word_suite
 

@@ -5,7 +5,7 @@
  * the MSRs by KVM's filter, and applies the table where QEMU injects MSI-X messages.
  *
  *   PEER		its files are $PEER.command, a fifo, and $PEER.log
- *   PEER_VCPU1		what vCPU 1 is shown instead of the truth: "version", "msr", "pages", "short"
+ *   PEER_LIE		what vCPU 2 is shown instead of the truth: "version", "msr", "pages", "short"
  *
  * Commands, one line each; what is logged is in double quotes:
  *   notice TEXT	writes a request; "answer TEXT" when the guest has answered
@@ -411,7 +411,7 @@ static int create_vcpu(unsigned long nr)
 
 static int set_cpuid(int fd, const struct kvm_cpuid2 *theirs)
 {
-	const char *lie = vcpu_of[fd]->nr == 1 ? getenv("PEER_VCPU1") ?: "" : "";
+	const char *lie = vcpu_of[fd]->nr == 2 ? getenv("PEER_LIE") ?: "" : "";
 	struct kvm_cpuid_entry2 leaves[HYBRID_HOST_LEAVES] = {
 		{ .function = LEAF, .eax = LEAF + HYBRID_HOST_LEAVES - 1,
 		  .ebx = HYBRID_HOST_SIGNATURE_EBX, .ecx = HYBRID_HOST_SIGNATURE_ECX,
