@@ -7,8 +7,6 @@
  * uses, the stray one. So nothing is lost when the machine is moved to a host without the ABI:
  * the first interrupt tells us, we repeat all, and hybrid.ko's policy is made anew.
  */
-#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
-
 #include <linux/bitmap.h>
 #include <linux/bitops.h>
 #include <linux/cc_platform.h>
@@ -19,7 +17,7 @@
 #include <linux/jiffies.h>
 #include <linux/kernel.h>
 #include <linux/minmax.h>
-#include <linux/printk.h>
+#include <linux/reboot.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
@@ -59,12 +57,15 @@ static void look_again(struct work_struct *work)
 
 static DECLARE_DELAYED_WORK(look_work, look_again);
 static unsigned long looked_at;
+static bool rebooting;
 
 /* The host is not what it was. Any context. */
 static void suspect_host(void)
 {
 	unsigned long last = READ_ONCE(looked_at);
 
+	if (READ_ONCE(rebooting))
+		return;
 	if (!schedule_delayed_work(&look_work, time_after(jiffies, last + LOOK_AGAIN) ?
 					       0 : LOOK_AGAIN))
 		return;
@@ -255,6 +256,19 @@ static u64 registration(void)
 	       HYBRID_HOST_ENABLE;
 }
 
+/*
+ * The host must not write into what kexec loads there. Until the devices are shut down all is
+ * delivered by the stray vector.
+ */
+static int reboot(struct notifier_block *nb, unsigned long action, void *unused)
+{
+	WRITE_ONCE(rebooting, true);
+	wrmsrl_safe(first_msr + HYBRID_HOST_MSR_TABLE, 0);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block reboot_nb = { .notifier_call = reboot };
+
 static int start(void)
 {
 	struct hybrid_state *s = kmalloc(sizeof(*s), GFP_KERNEL);
@@ -279,6 +293,7 @@ static int start(void)
 	err = wrmsrl_safe(first_msr + HYBRID_HOST_MSR_TABLE, registration());
 	if (err)
 		goto err_irq;
+	register_reboot_notifier(&reboot_nb);
 	return 0;
 
 err_irq:
@@ -291,6 +306,7 @@ err_table:
 
 static void stop(void)
 {
+	unregister_reboot_notifier(&reboot_nb);
 	wrmsrl_safe(first_msr + HYBRID_HOST_MSR_TABLE, 0);
 	hybrid_host_irq_free(&stray_irq);
 	free_pages_exact(table, pages * HYBRID_HOST_PAGE_SIZE);
@@ -302,7 +318,7 @@ static bool still_registered(const struct hybrid_host *host)
 {
 	u64 value;
 
-	if (host->table_pages < pages)
+	if (host->table_pages < pages || READ_ONCE(rebooting))
 		return false;
 	first_msr = host->msr;
 	if (!rdmsrl_safe(first_msr + HYBRID_HOST_MSR_TABLE, &value) && value == registration())

@@ -5,6 +5,8 @@ import json
 import time
 
 from .cases import case_clean, load, need, ok, status, unload, Wrong
+from .cases_migrate import (fields, load_driver, mncheck, paired, parse_events, unload_driver,
+                            wait_for, watch)
 from .cases_pvirq import (EDU, READ_NVME, TARGETS, TEST, bind_test_driver, count_operations, do,
                           irqs, spurious)
 from .guests import PVIRQ_DEVICES, spec
@@ -172,6 +174,53 @@ def case_host_hostile(guest):
     unload_both(guest)
 
 
+def case_host_notice(guest):
+    """Told of migrations, with time to prepare, acks and the end; hostile pages change nothing."""
+    load_driver(guest)
+    need("5" in fields(mncheck(guest, "page"))["active"], "source host not found")
+    watch(guest, 3)
+    # What cannot be read, or makes no sense.
+    peer(guest, "torn prepare 7 60000")
+    peer_says(guest, "long", "answer error 0 22")
+    for bad, op in (("prepare 0 5", 0), ("nonsense", 0), ("", 0), ("prepare 7 5x", 7)):
+        peer_says(guest, f"notice {bad}", f"answer error {op} 22")
+    peer_says(guest, "notice complete 7 success", "answer error 7 2")
+    # Nobody wants time.
+    peer_says(guest, "notice prepare 42 60000 +avx2", "answer ready 42 0")
+    peer_says(guest, "notice prepare 42 60000", "answer ready 42 0")
+    peer_says(guest, "notice prepare 43 60000", "answer error 43 16")
+    peer(guest, "notice moving 42")
+    wait_for(guest, "moving .*op=42")
+    peer_says(guest, "notice complete 42 success 123", "answer complete 42 1")
+    peer_says(guest, "notice prepare 42 60000", "answer complete 42 1")
+    # Somebody does: the host waits for the ack, or for the deadline.
+    ok(guest.run("mncheck hold >/tmp/held & until grep -q holding /tmp/held; do sleep .1; done"),
+       "hold")
+    peer(guest, "notice prepare 43 60000")
+    wait_for(guest, "prepare .*op=43")
+    need("answer ready 43 0" not in peer_log(guest), "did not wait")
+    # Moved meanwhile: the notice's own interrupt follows.
+    ok(guest.run("irq=$(sed -n 's/^ *\\([0-9]*\\):.*migrate-notify$/\\1/p' /proc/interrupts); "
+                 "for i in 1 0 1; do echo $i >/proc/irq/$irq/smp_affinity_list || exit; done"),
+       "moving the interrupt")
+    ok(guest.run("pkill -f 'mncheck hold'"), "kill")
+    wait_for(guest, "ready .*op=43")
+    need("answer ready 43 0" in peer_log(guest), f"{peer_log(guest)[-3:]}")
+    peer_says(guest, "notice complete 43 cancelled", "answer complete 43 2")
+    ok(guest.run("mncheck hold >/tmp/held & until grep -q holding /tmp/held; do sleep .1; done"),
+       "hold")
+    peer_says(guest, "notice prepare 44 300", "answer timed-out 44 1 0")
+    peer_says(guest, "notice complete 44 failed", "answer complete 44 3")
+    ok(guest.run("pkill -f 'mncheck hold'"), "kill")
+    events = parse_events(wait_for(guest, "complete .*op=44"))
+    need(paired(events) == 3 and {e["source"] for e in events} <= {0, 5}, f"{events}")
+    need([e["type"] for e in events] ==
+         ["prepare", "ready", "moving", "complete", "prepare", "ready", "complete", "prepare",
+          "timed-out", "complete"], f"{events}")
+    unload_driver(guest)
+    peer_says(guest, "notice prepare 45 300", "nobody listens")
+
+
 def case_host_moves_away(guest):
     """Moved to a host without the ABI, with traffic: lazy takes over, and nothing stands still."""
     load_both(guest)
@@ -198,7 +247,7 @@ def case_host_moves_away(guest):
 
 
 CASES = [case_host_recognised, case_host_interrupts, case_host_exits, case_host_hostile,
-         case_clean]
+         case_host_notice, case_clean]
 
 
 def groups(host, kernels):
