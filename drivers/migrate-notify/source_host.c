@@ -143,14 +143,17 @@ static void forget(void)
 /* May find that the host knows us already, or not any more. */
 static int tell_host(const struct hybrid_host *host)
 {
-	u64 want = virt_to_phys(page) | HYBRID_HOST_ENABLE, value;
+	u64 want = virt_to_phys(page) | HYBRID_HOST_ENABLE, value, word;
 	int err;
 
 	if (!(host->features & HYBRID_HOST_F_NOTICE))
 		return -ENODEV;
 	first_msr = host->msr;
 	WRITE_ONCE(registered, true);
-	err = wrmsrl_safe(first_msr + HYBRID_HOST_MSR_NOTICE_IRQ, hybrid_host_irq_word(&host_irq));
+	do {	/* it may be moved meanwhile */
+		word = hybrid_host_irq_word(&host_irq);
+		err = wrmsrl_safe(first_msr + HYBRID_HOST_MSR_NOTICE_IRQ, word);
+	} while (!err && word != hybrid_host_irq_word(&host_irq));
 	if (!err)
 		err = rdmsrl_safe(first_msr + HYBRID_HOST_MSR_NOTICE, &value);
 	if (!err && value != want)

@@ -48,6 +48,11 @@ static u32 first_msr;
 static DECLARE_BITMAP(tags, TAGS_MAX);
 static struct pvirq_irq *owner[TAGS_MAX];
 static DEFINE_RAW_SPINLOCK(tags_lock);
+/*
+ * Which interrupts are attached. All but a deactivation is under desc->lock, inside which this is
+ * taken; without it that might meet a device that is just given back.
+ */
+static DEFINE_RAW_SPINLOCK(attach_lock);
 static bool refused;		/* the host does not take it, until the machine is another one */
 
 static void look_again(struct work_struct *work)
@@ -171,9 +176,8 @@ static bool is_nothing(const struct msi_msg *m)
 	return !m->address_lo && !m->address_hi && !m->data;
 }
 
-static void hypercall_write_msg(struct irq_data *data, struct msi_msg *msg)
+static void write_msg(struct pvirq_irq *i, struct irq_data *data, struct msi_msg *msg)
 {
-	struct pvirq_irq *i = pvirq_to_irq(data);
 	struct msi_desc *desc = irq_data_get_msi_desc(data);
 	struct pvirq_entry e = to_entry(msg);
 	u64 word;
@@ -198,6 +202,15 @@ static void hypercall_write_msg(struct irq_data *data, struct msi_msg *msg)
 	else if (!i->moving)
 		pvirq_count(i, set_word(i, masked(i, word)) ? PVIRQ_COUNT_MOVE_DONE :
 							      PVIRQ_COUNT_MOVE_AVOIDED);
+}
+
+static void hypercall_write_msg(struct irq_data *data, struct msi_msg *msg)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&attach_lock, flags);
+	write_msg(pvirq_to_irq(data), data, msg);
+	raw_spin_unlock_irqrestore(&attach_lock, flags);
 }
 
 static int hypercall_set_affinity(struct irq_data *data, const struct cpumask *mask, bool force)
@@ -412,11 +425,13 @@ static void hypercall_entered(struct pvirq_irq *i, struct irq_data *data)
 	u64 word;
 
 	raw_spin_lock_irqsave(&d->lock, flags);
+	raw_spin_lock(&attach_lock);
 	i->soft = irqd_irq_masked(data);
 	e = to_entry(&desc->msg);
 	if (irqd_is_activated(data) && !i->attached && !desc->write_msi_msg &&
 	    !pvirq_word_of(&word, &e))
 		attach(i, desc, word);
+	raw_spin_unlock(&attach_lock);
 	raw_spin_unlock_irqrestore(&d->lock, flags);
 }
 
@@ -428,6 +443,7 @@ static void hypercall_leave(struct pvirq_irq *i, struct irq_data *data)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&d->lock, flags);
+	raw_spin_lock(&attach_lock);
 	i->soft = irqd_irq_masked(data);
 	if (i->attached)
 		detach(i, data);
@@ -435,6 +451,7 @@ static void hypercall_leave(struct pvirq_irq *i, struct irq_data *data)
 		pvirq_lazy_tell(i, irq_data_get_msi_desc(data), &nothing, true);
 	/* Until the chip is exchanged it does what the original does. */
 	i->tag = 0;
+	raw_spin_unlock(&attach_lock);
 	raw_spin_unlock_irqrestore(&d->lock, flags);
 	release(tag);
 }
