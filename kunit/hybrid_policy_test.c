@@ -22,7 +22,7 @@ static const u64 matters[] = {
 	F(APIC_ACCESS_VIRT), F(X2APIC_VIRT), F(X2APIC_ON), F(IRQ_REMAP),
 	F(KVM_PV_IPI) | F(KVM_PV_EOI), F(XEN_PV), F(XEN_PIRQS) | F(KERNEL_ENCRYPTED),
 	F(KERNEL_PV), F(KERNEL_PV_EOI), F(KERNEL_XEN_UPCALL), F(KERNEL_CPUIDLE),
-	F(KERNEL_HALTPOLL), F(KERNEL_IDLE_POLL), F(HYPERV_APIC_MSRS), F(HYPERV_IPI),
+	F(KERNEL_HALTPOLL), F(KERNEL_IDLE_POLL) | F(HOST_IRQ), F(HYPERV_APIC_MSRS), F(HYPERV_IPI),
 	F(KERNEL_STEAL_TIME),
 };
 
@@ -58,7 +58,8 @@ static const char *objection(enum hybrid_op op, const struct hybrid_decision *d,
 
 	if ((d->path == HYBRID_PATH_POLL) != (d->why == HYBRID_WHY_SAVES) ||
 	    (d->path == HYBRID_PATH_LAZY) != (d->why == HYBRID_WHY_TABLE_EXITS) ||
-	    (d->path == HYBRID_PATH_PV_EOI) != (d->why == HYBRID_WHY_EOI_FLAG))
+	    (d->path == HYBRID_PATH_PV_EOI) != (d->why == HYBRID_WHY_EOI_FLAG) ||
+	    (d->path == HYBRID_PATH_HYPERCALL) != (d->why == HYBRID_WHY_HOST_ABI))
 		return "path and reason disagree";
 
 	switch (d->why) {
@@ -109,8 +110,11 @@ static const char *objection(enum hybrid_op op, const struct hybrid_decision *d,
 		return c->features & (F(KERNEL_STEAL_TIME) | F(KERNEL_PV)) ?
 		       NULL : "overcommit would not be seen";
 	case HYBRID_WHY_TABLE_EXITS:
+	case HYBRID_WHY_HOST_ABI:
 		if (op != HYBRID_OP_MSI_MASK && op != HYBRID_OP_MSI_AFFINITY)
 			return "not done by the device's table";
+		if ((d->why == HYBRID_WHY_HOST_ABI) != hybrid_has(c, HYBRID_F_HOST_IRQ))
+			return "not what the host has";
 		return hybrid_has(c, HYBRID_F_IRQ_REMAP) ? "stacked domains are left alone" : NULL;
 	case HYBRID_WHY_EOI_FLAG:
 		if (op != HYBRID_OP_EOI || !hybrid_has(c, HYBRID_F_KVM_PV_EOI))
@@ -135,7 +139,7 @@ struct hv_case {
 
 static const struct hv_case hvs[] = {
 	{ HYBRID_HV_NONE }, { HYBRID_HV_UNKNOWN }, { HYBRID_HV_KVM }, { HYBRID_HV_XEN },
-	{ HYBRID_HV_HYPERV }, { HYBRID_HV_VMWARE }, { HYBRID_HV_TCG },
+	{ HYBRID_HV_HYPERV }, { HYBRID_HV_VMWARE }, { HYBRID_HV_TCG }, { HYBRID_HV_HYBRID },
 };
 
 static_assert(ARRAY_SIZE(hvs) == HYBRID_HV_NR, "a hypervisor is missing");
@@ -294,6 +298,12 @@ static const struct policy_case examples[] = {
 	{ "x2APIC on, only the other mode virtualised", HYBRID_HV_KVM,
 	  F(X2APIC_ON) | F(APIC_ACCESS_VIRT), 2, 1,
 	  WHY(NOT_BUILT, TABLE_EXITS, TABLE_EXITS, NOT_BUILT, NO_STEAL_TIME, NOT_WORTH) },
+	{ "KVM with our own interface", HYBRID_HV_KVM, F(KERNEL_PV) | F(HOST_IRQ), 2, 1,
+	  WHY(NOT_BUILT, HOST_ABI, HOST_ABI, NOT_BUILT, NO_STEAL_TIME, NOT_WORTH) },
+	{ "a VMM with nothing else", HYBRID_HV_HYBRID, F(HOST_IRQ) | F(HOST_NOTICE), 2, 1,
+	  WHY(NOT_BUILT, HOST_ABI, HOST_ABI, NOT_BUILT, NO_STEAL_TIME, NOT_WORTH) },
+	{ "our own interface, one CPU", HYBRID_HV_KVM, F(HOST_IRQ), 1, 1,
+	  WHY(NOT_BUILT, HOST_ABI, ONE_CPU, ONE_CPU, NO_STEAL_TIME, NOT_WORTH) },
 	{ "interrupt remapping", HYBRID_HV_KVM, F(IRQ_REMAP), 2, 1,
 	  WHY(NOT_BUILT, IRQ_REMAP, IRQ_REMAP, NOT_BUILT, NO_STEAL_TIME, NOT_WORTH) },
 };
@@ -321,7 +331,9 @@ static void decides(struct kunit *test)
 					example->why[op] == HYBRID_WHY_TABLE_EXITS ?
 					HYBRID_PATH_LAZY :
 					example->why[op] == HYBRID_WHY_EOI_FLAG ?
-					HYBRID_PATH_PV_EOI : HYBRID_PATH_KERNEL;
+					HYBRID_PATH_PV_EOI :
+					example->why[op] == HYBRID_WHY_HOST_ABI ?
+					HYBRID_PATH_HYPERCALL : HYBRID_PATH_KERNEL;
 
 		KUNIT_EXPECT_EQ(test, p.op[op].path, path);
 		KUNIT_EXPECT_STREQ_MSG(test, hybrid_reason_name(p.op[op].why),

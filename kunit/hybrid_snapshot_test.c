@@ -6,6 +6,7 @@
 #include <linux/kernel.h>
 #include <linux/string.h>
 
+#include <hybrid/host.h>
 #include <hybrid/snapshot.h>
 
 #include "hybrid_suites.h"
@@ -499,6 +500,7 @@ static const u32 msr_number[] = {
 	[HYBRID_MSR_KVM_PV_EOI]		= 0x4b564d04,
 	[HYBRID_MSR_KVM_STEAL_TIME]	= 0x4b564d03,
 	[HYBRID_MSR_KVM_POLL_CONTROL]	= 0x4b564d05,
+	[HYBRID_MSR_HOST_TABLE]		= HYBRID_HOST_MSR_SUGGESTED,
 };
 
 /* An MSR is read where CPUID announces it, and nowhere else: it could fault. */

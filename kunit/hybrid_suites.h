@@ -7,6 +7,7 @@
 
 extern struct kunit_suite hybrid_snapshot_suite;
 extern struct kunit_suite hybrid_detect_suite;
+extern struct kunit_suite hybrid_host_suite;
 extern struct kunit_suite hybrid_level_suite;
 extern struct kunit_suite hybrid_policy_suite;
 extern struct kunit_suite hybrid_poll_suite;
@@ -14,15 +15,19 @@ extern struct kunit_suite migrate_phase_suite;
 extern struct kunit_suite migrate_featdiff_suite;
 extern struct kunit_suite migrate_page_suite;
 extern struct kunit_suite migrate_parse_suite;
+extern struct kunit_suite migrate_answer_suite;
 extern struct kunit_suite pvirq_mask_suite;
 extern struct kunit_suite pvirq_message_suite;
 extern struct kunit_suite pvirq_judge_suite;
+extern struct kunit_suite pvirq_word_suite;
 
 #define HYBRID_SUITES	&hybrid_snapshot_suite, &hybrid_detect_suite, \
-			&hybrid_level_suite, &hybrid_policy_suite, \
+			&hybrid_host_suite, &hybrid_level_suite, &hybrid_policy_suite, \
 			&hybrid_poll_suite, \
 			&migrate_phase_suite, &migrate_featdiff_suite, \
 			&migrate_page_suite, &migrate_parse_suite, \
-			&pvirq_mask_suite, &pvirq_message_suite, &pvirq_judge_suite
+			&migrate_answer_suite, \
+			&pvirq_mask_suite, &pvirq_message_suite, &pvirq_judge_suite, \
+			&pvirq_word_suite
 
 #endif

@@ -21,15 +21,18 @@ static struct pvirq_facts facts_of_index(u32 i)
 
 static struct pvirq_wishes wishes_of_index(u32 i)
 {
+	static const enum hybrid_path paths[] = {
+		HYBRID_PATH_KERNEL, HYBRID_PATH_LAZY, HYBRID_PATH_HYPERCALL, HYBRID_PATH_KERNEL
+	};
+
 	return (struct pvirq_wishes){
-		.policy_mask = i & 1 ? HYBRID_PATH_LAZY : HYBRID_PATH_KERNEL,
-		.policy_move = i & 2 ? HYBRID_PATH_LAZY : HYBRID_PATH_KERNEL, .force = i & 4,
-		.policy_eoi = i & 8 ? HYBRID_PATH_PV_EOI : HYBRID_PATH_KERNEL,
-		.device = (i >> 4) % PVIRQ_WANT_NR, .irq = (i >> 4) / PVIRQ_WANT_NR,
+		.policy_mask = paths[i & 3], .policy_move = paths[i >> 2 & 3], .force = i & 16,
+		.policy_eoi = i & 32 ? HYBRID_PATH_PV_EOI : HYBRID_PATH_KERNEL,
+		.device = (i >> 6) % PVIRQ_WANT_NR, .irq = (i >> 6) / PVIRQ_WANT_NR,
 	};
 }
 
-#define WISHES	(16 * PVIRQ_WANT_NR * PVIRQ_WANT_NR)
+#define WISHES	(64 * PVIRQ_WANT_NR * PVIRQ_WANT_NR)
 
 static const char *objection(const struct pvirq_facts *f, const struct pvirq_wishes *w,
 			     const struct pvirq_verdict *v)
@@ -41,7 +44,10 @@ static const char *objection(const struct pvirq_facts *f, const struct pvirq_wis
 
 	if ((unsigned int)v->why >= PVIRQ_WHY_NR)
 		return "no reason";
-	if (v->path != (v->mask || v->move ? HYBRID_PATH_LAZY :
+	if ((v->path == HYBRID_PATH_HYPERCALL) != (v->why == PVIRQ_WHY_HOST_ABI))
+		return "path and reason disagree";
+	if (v->path != (v->why == PVIRQ_WHY_HOST_ABI ? HYBRID_PATH_HYPERCALL :
+			v->mask || v->move ? HYBRID_PATH_LAZY :
 			v->eoi ? HYBRID_PATH_PV_EOI : HYBRID_PATH_KERNEL))
 		return "not the path";
 	if (v->eoi != (eoi_safe && w->policy_eoi == HYBRID_PATH_PV_EOI &&
@@ -58,8 +64,11 @@ static const char *objection(const struct pvirq_facts *f, const struct pvirq_wis
 		return v->mask || v->move || v->why != PVIRQ_WHY_OPERATOR ? "not asked for" : NULL;
 	if (want == PVIRQ_WANT_LAZY || w->force)
 		return !v->move || v->why != PVIRQ_WHY_OPERATOR ? "asked for" : NULL;
-	if (v->move != (w->policy_move == HYBRID_PATH_LAZY) ||
-	    v->mask != (w->policy_mask == HYBRID_PATH_LAZY && f->can_mask))
+	if ((v->why == PVIRQ_WHY_HOST_ABI) != (f->msix && w->policy_mask == HYBRID_PATH_HYPERCALL &&
+					       w->policy_move == HYBRID_PATH_HYPERCALL))
+		return "the host's table has MSI-X only, and both or nothing";
+	if (v->move != (w->policy_move != HYBRID_PATH_KERNEL) ||
+	    v->mask != (w->policy_mask != HYBRID_PATH_KERNEL && f->can_mask))
 		return "not the policy";
 	return (v->why == PVIRQ_WHY_POLICY) == (v->path == HYBRID_PATH_KERNEL) ? NULL : "not the reason";
 }

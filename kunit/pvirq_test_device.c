@@ -10,6 +10,9 @@
  *   raise N		N times: the device interrupts, the handler runs
  *   held N		N interrupts while it is disabled; the handler runs at least once, at most N
  *			times after it is enabled
+ *   stormed N		N times: masked for real, one interrupt, unmasked; the handler runs once
+ *   raise_only N	N interrupts, and nothing is waited for
+ *   caught N		the handler has run since the last raise_only, at least once, at most N times
  *   move N		N times: to the other CPU, taken there by the next interrupt
  *   stay N		N times: to the CPU where it is
  *   hooked		a move that somebody wants to be told of, as ntb_msi does
@@ -72,6 +75,7 @@ struct test_device {
 	u16 tail, head, phase;
 	unsigned int irq;
 	atomic_t runs;
+	int mark;		/* @runs before raise_only */
 	atomic_t spurious;
 	struct completion ran;
 };
@@ -185,38 +189,69 @@ static int do_raise(struct test_device *t, unsigned int n)
 	return err;
 }
 
-static int do_held(struct test_device *t, unsigned int n)
+static int do_raise_only(struct test_device *t, unsigned int n)
 {
-	int before, runs;
-	unsigned int i;
-
 	if (!n || n > DEPTH / 2)
 		return -EINVAL;
-	disable_irq(t->irq);
-	before = atomic_read(&t->runs);
+	t->mark = atomic_read(&t->runs);
 	reinit_completion(&t->ran);
-	for (i = 0; i < n; i++) {
+	while (n--) {
 		raise(t);
 		udelay(20);
 	}
-	runs = atomic_read(&t->runs) - before;
-	enable_irq(t->irq);
-	if (runs) {
-		pr_err("ran while it was disabled\n");
-		return -EIO;
-	}
+	return 0;
+}
+
+static int do_caught(struct test_device *t, unsigned int n)
+{
+	int runs;
+
 	if (!wait_for_completion_timeout(&t->ran, 5 * HZ)) {
-		pr_err("%u interrupts are lost\n", n);
+		pr_err("interrupts are lost\n");
 		return -ETIMEDOUT;
 	}
 	/* There may be more. */
 	msleep(20);
-	runs = atomic_read(&t->runs) - before;
+	runs = atomic_read(&t->runs) - t->mark;
 	if (runs > n) {
 		pr_err("%d runs for %u interrupts\n", runs, n);
 		return -EIO;
 	}
 	return 0;
+}
+
+static int do_held(struct test_device *t, unsigned int n)
+{
+	int err, runs;
+
+	disable_irq(t->irq);
+	err = do_raise_only(t, n);
+	runs = atomic_read(&t->runs) - t->mark;
+	enable_irq(t->irq);
+	if (!err && runs) {
+		pr_err("ran while it was disabled\n");
+		return -EIO;
+	}
+	return err ?: do_caught(t, n);
+}
+
+static int do_stormed(struct test_device *t, unsigned int n)
+{
+	int err = 0;
+
+	while (n-- && !err) {
+		do_mask(t, 1);
+		err = do_raise_only(t, 1);
+		/* Long enough for the device to have sent it. */
+		usleep_range(1000, 2000);
+		if (!err && atomic_read(&t->runs) != t->mark) {
+			pr_err("ran while it was masked\n");
+			err = -EIO;
+		}
+		do_unmask(t, 1);
+		err = err ?: do_caught(t, 1);
+	}
+	return err;
 }
 
 static int to_cpu(struct test_device *t, bool other)
@@ -310,6 +345,9 @@ static const struct command {
 	{ "unmask", true, do_unmask },
 	{ "raise", true, do_raise },
 	{ "held", true, do_held },
+	{ "stormed", true, do_stormed },
+	{ "raise_only", true, do_raise_only },
+	{ "caught", true, do_caught },
 	{ "move", true, do_move },
 	{ "stay", true, do_stay },
 	{ "hooked", true, do_hooked },

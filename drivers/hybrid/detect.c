@@ -5,6 +5,7 @@
 #include <linux/string.h>
 
 #include <hybrid/caps.h>
+#include <hybrid/host.h>
 
 #define HYPERV_INTERFACE	0x31237648	/* "Hv#1" */
 
@@ -16,6 +17,7 @@ static const char *const hv_names[] = {
 	[HYBRID_HV_HYPERV]	= "hyperv",
 	[HYBRID_HV_VMWARE]	= "vmware",
 	[HYBRID_HV_TCG]		= "tcg",
+	[HYBRID_HV_HYBRID]	= "hybrid",
 };
 
 static const char *const feature_names[] = {
@@ -61,6 +63,8 @@ static const char *const feature_names[] = {
 	[HYBRID_F_KERNEL_HALTPOLL]	= "kernel-haltpoll",
 	[HYBRID_F_KERNEL_IDLE_POLL]	= "kernel-idle-poll",
 	[HYBRID_F_KERNEL_ENCRYPTED]	= "kernel-encrypted",
+	[HYBRID_F_HOST_IRQ]		= "host-irq",
+	[HYBRID_F_HOST_NOTICE]		= "host-notice",
 };
 
 /* One bit of a register, and the feature that it announces. */
@@ -146,6 +150,8 @@ static enum hybrid_hv hv_of(const struct hybrid_hv_slot *slot, const char *sig)
 	/* The vendor string is free for all; the interface is what makes it Hyper-V. */
 	if (!strcmp(sig, "Microsoft Hv") && slot->leaf[1].eax == HYPERV_INTERFACE)
 		return HYBRID_HV_HYPERV;
+	if (hybrid_host_presented(slot))
+		return HYBRID_HV_HYBRID;
 	return HYBRID_HV_UNKNOWN;
 }
 
@@ -159,11 +165,12 @@ static int hv_rank(enum hybrid_hv hv)
 	static const u8 rank[] = {
 		[HYBRID_HV_NONE]	= 0,
 		[HYBRID_HV_UNKNOWN]	= 1,
-		[HYBRID_HV_HYPERV]	= 2,
-		[HYBRID_HV_VMWARE]	= 3,
-		[HYBRID_HV_TCG]		= 3,
-		[HYBRID_HV_XEN]		= 4,
-		[HYBRID_HV_KVM]		= 5,
+		[HYBRID_HV_HYBRID]	= 2,
+		[HYBRID_HV_HYPERV]	= 3,
+		[HYBRID_HV_VMWARE]	= 4,
+		[HYBRID_HV_TCG]		= 4,
+		[HYBRID_HV_XEN]		= 5,
+		[HYBRID_HV_KVM]		= 6,
 	};
 
 	return rank[hv];
@@ -331,11 +338,23 @@ static u64 cpu_features(const struct hybrid_snapshot *s)
 	return features;
 }
 
+static u64 abi_features(const struct hybrid_caps *c)
+{
+	u64 features = 0;
+
+	if (c->host.features & HYBRID_HOST_F_IRQ)
+		features |= BIT_ULL(HYBRID_F_HOST_IRQ);
+	if (c->host.features & HYBRID_HOST_F_NOTICE)
+		features |= BIT_ULL(HYBRID_F_HOST_NOTICE);
+	return features;
+}
+
 void hybrid_detect(struct hybrid_caps *c, const struct hybrid_snapshot *s)
 {
 	memset(c, 0, sizeof(*c));
 	detect_layers(c, s);
-	c->features = facade_features(c) | hv_features(c, s) | host_features(s) |
+	hybrid_host_detect(&c->host, s);
+	c->features = facade_features(c) | hv_features(c, s) | abi_features(c) | host_features(s) |
 		      kernel_features(c, s) | cpu_features(s);
 	c->xen_version = leaves_of(c, s, HYBRID_HV_XEN)[1].eax;
 	c->nr_cpus = s->nr_cpus;

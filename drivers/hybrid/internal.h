@@ -51,6 +51,10 @@ u64 hybrid_idle_count(enum hybrid_idle_count what);
 /* Nanoseconds that halting and being woken up cost, 0 where HLT does not exit. May sleep. */
 u32 hybrid_idle_measure(u32 exit_ns);
 
+/* hostirq.c */
+/* When nobody has one any more. */
+void hybrid_host_irq_exit(void);
+
 /* sysfs.c */
 int hybrid_sysfs_create(void);
 void hybrid_sysfs_remove(void);

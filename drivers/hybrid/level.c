@@ -101,7 +101,12 @@ void hybrid_level_estimate(struct hybrid_level *l, const struct hybrid_caps *cap
 	if (measured(cost, HYBRID_PROBE_CPUID))
 		judge_by_cost(l, cost);
 
-	/* The host's own word (at least 2) is worth more than a guess. */
+	/* The host's own word is worth more than a guess, though not than that nothing exits. */
+	if (caps->host.level && l->exits) {
+		l->level = min_t(u32, caps->host.level, ARRAY_SIZE(ratio_from) - 1);
+		l->confidence = HYBRID_CONF_HIGH;
+	}
+	/* At least 2, says this one. */
 	if (hybrid_has(caps, HYBRID_F_HYPERV_NESTED) && l->level <= 2) {
 		l->level = 2;
 		l->confidence = HYBRID_CONF_HIGH;

@@ -68,8 +68,9 @@ static void measure(struct published *p)
 	hybrid_level_estimate(&s->level, &s->caps, &s->cost);
 	/* If CPUID exits, it takes a multiple of the reference: no underflow. */
 	if (s->level.exits)
-		s->cost.exit_ns = s->cost.ns[HYBRID_PROBE_CPUID] -
-				  s->cost.ns[HYBRID_PROBE_REFERENCE];
+		s->cost.exit_ns = hybrid_host_exit_ns(&s->caps.host,
+						      s->cost.ns[HYBRID_PROBE_CPUID] -
+						      s->cost.ns[HYBRID_PROBE_REFERENCE]);
 	s->cost.halt_ns = hybrid_idle_measure(s->cost.exit_ns);
 }
 
@@ -253,6 +254,7 @@ static void __exit hybrid_exit(void)
 {
 	hybrid_debugfs_remove();
 	hybrid_sysfs_remove();
+	hybrid_host_irq_exit();
 	retract();
 }
 

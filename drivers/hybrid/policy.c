@@ -50,6 +50,7 @@ static const char *const reason_names[] = {
 	[HYBRID_WHY_TABLE_EXITS]	= "table-exits",
 	[HYBRID_WHY_EOI_FLAG]		= "eoi-flag",
 	[HYBRID_WHY_ENCRYPTED]		= "memory-encrypted",
+	[HYBRID_WHY_HOST_ABI]		= "host-abi",
 	[HYBRID_WHY_OPERATOR]		= "operator",
 };
 
@@ -83,6 +84,8 @@ static const char *const texts[HYBRID_WHY_NR] = {
 		"The host takes a flag in memory for an EOI.",
 	[HYBRID_WHY_ENCRYPTED] =
 		"This guest's memory is encrypted, and a flag in it that the host could read is not made here.",
+	[HYBRID_WHY_HOST_ABI] =
+		"The host has the suite's own interface for it.",
 	[HYBRID_WHY_OPERATOR] =
 		"The module parameter of this name says so.",
 	[HYBRID_WHY_NO_EXIT] =
@@ -116,6 +119,8 @@ static const char *const op_texts[HYBRID_OP_NR][HYBRID_WHY_NR] = {
 			"Interrupt remapping is active: the interrupts of its domain are left alone.",
 		[HYBRID_WHY_TABLE_EXITS] =
 			"Masking and unmasking an MSI-X vector writes the device's table, which exits; with pvirq.ko a mask is a flag, and the device is told only if another interrupt comes.",
+		[HYBRID_WHY_HOST_ABI] =
+			"The host has the suite's own interface: with pvirq.ko a mask is a bit in memory that the host looks at, and unmasking exits only if it held an interrupt back.",
 	},
 	[HYBRID_OP_MSI_AFFINITY] = {
 		[HYBRID_WHY_KERNEL_PV] =
@@ -126,6 +131,8 @@ static const char *const op_texts[HYBRID_OP_NR][HYBRID_WHY_NR] = {
 			"There is one CPU only: interrupts have nowhere else to go.",
 		[HYBRID_WHY_TABLE_EXITS] =
 			"Moving an MSI-X vector to another CPU accesses the device's table 7 to 11 times, each an exit; with pvirq.ko it takes 4 (5 the first time, where all words are written), and none where the message stays the same.",
+		[HYBRID_WHY_HOST_ABI] =
+			"The host has the suite's own interface: with pvirq.ko a move is a word in memory that the host looks at, or one exit where it has to be told.",
 	},
 	[HYBRID_OP_IPI] = {
 		[HYBRID_WHY_KERNEL_PV] =
@@ -212,7 +219,7 @@ static enum hybrid_reason why_msi_mask(const struct hybrid_caps *c)
 		return HYBRID_WHY_KERNEL_PV;
 	if (hybrid_has(c, HYBRID_F_IRQ_REMAP))
 		return HYBRID_WHY_IRQ_REMAP;
-	return HYBRID_WHY_TABLE_EXITS;
+	return hybrid_has(c, HYBRID_F_HOST_IRQ) ? HYBRID_WHY_HOST_ABI : HYBRID_WHY_TABLE_EXITS;
 }
 
 static enum hybrid_reason why_msi_affinity(const struct hybrid_caps *c)
@@ -223,7 +230,7 @@ static enum hybrid_reason why_msi_affinity(const struct hybrid_caps *c)
 		return HYBRID_WHY_KERNEL_PV;
 	if (hybrid_has(c, HYBRID_F_IRQ_REMAP))
 		return HYBRID_WHY_IRQ_REMAP;
-	return HYBRID_WHY_TABLE_EXITS;
+	return hybrid_has(c, HYBRID_F_HOST_IRQ) ? HYBRID_WHY_HOST_ABI : HYBRID_WHY_TABLE_EXITS;
 }
 
 static enum hybrid_reason why_ipi(const struct hybrid_caps *c, const struct hybrid_cost *cost)
@@ -309,6 +316,8 @@ void hybrid_policy_decide(struct hybrid_policy *p, const struct hybrid_caps *cap
 			d->path = HYBRID_PATH_LAZY;
 		else if (d->why == HYBRID_WHY_EOI_FLAG)
 			d->path = HYBRID_PATH_PV_EOI;
+		else if (d->why == HYBRID_WHY_HOST_ABI)
+			d->path = HYBRID_PATH_HYPERCALL;
 	}
 }
 

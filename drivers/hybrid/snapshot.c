@@ -4,7 +4,7 @@
 #include <linux/minmax.h>
 #include <linux/string.h>
 
-#include <hybrid/snapshot.h>
+#include <hybrid/caps.h>
 
 /* Fewer printing characters than this are no signature: the rest is data of some other leaf. */
 #define SIG_MIN_CHARS		4
@@ -136,6 +136,7 @@ static void read_msr(struct hybrid_snapshot *s, const struct hybrid_reader *r,
 static void read_msrs(struct hybrid_snapshot *s, const struct hybrid_reader *r)
 {
 	u32 kvm = kvm_features(s);
+	struct hybrid_host host;
 
 	if (s->leaf1.edx & LEAF1_EDX_APIC)
 		read_msr(s, r, HYBRID_MSR_APICBASE, 0x1b);
@@ -153,6 +154,9 @@ static void read_msrs(struct hybrid_snapshot *s, const struct hybrid_reader *r)
 		read_msr(s, r, HYBRID_MSR_KVM_STEAL_TIME, 0x4b564d03);
 	if (kvm & KVM_EAX_POLL_CONTROL)
 		read_msr(s, r, HYBRID_MSR_KVM_POLL_CONTROL, 0x4b564d05);
+	hybrid_host_detect(&host, s);
+	if (host.state == HYBRID_HOST_USABLE)
+		read_msr(s, r, HYBRID_MSR_HOST_TABLE, host.msr);
 }
 
 void hybrid_snapshot_read(struct hybrid_snapshot *s, const struct hybrid_reader *r)

@@ -69,6 +69,11 @@ static ssize_t xen_version_show(const struct hybrid_state *s, unsigned int arg, 
 	return version ? sysfs_emit(buf, "%u.%u\n", version >> 16, version & 0xffff) : 0;
 }
 
+static ssize_t host_abi_show(const struct hybrid_state *s, unsigned int arg, char *buf)
+{
+	return sysfs_emit(buf, "%s\n", hybrid_host_state_name(s->caps.host.state));
+}
+
 static ssize_t generation_show(const struct hybrid_state *s, unsigned int arg, char *buf)
 {
 	return sysfs_emit(buf, "%u\n", s->generation);
@@ -78,6 +83,7 @@ STATE_ATTR(hypervisor, "hypervisor", hypervisor_show, 0);
 STATE_ATTR(stack, "stack", stack_show, 0);
 STATE_ATTR(features, "features", features_show, 0);
 STATE_ATTR(xen_version, "xen_version", xen_version_show, 0);
+STATE_ATTR(host_abi, "host_abi", host_abi_show, 0);
 STATE_ATTR(generation, "generation", generation_show, 0);
 
 static struct attribute *platform_attrs[] = {
@@ -85,6 +91,7 @@ static struct attribute *platform_attrs[] = {
 	&stack.attr.attr,
 	&features.attr.attr,
 	&xen_version.attr.attr,
+	&host_abi.attr.attr,
 	&generation.attr.attr,
 	NULL
 };

@@ -67,7 +67,7 @@ static const struct mn_source source_inject = {
 
 /* In the order in which they are started. */
 static const struct mn_source *const sources[] = {
-	&source_inject, &mn_source_xen, &mn_source_vmclock, &mn_source_pvclock,
+	&source_inject, &mn_source_host, &mn_source_xen, &mn_source_vmclock, &mn_source_pvclock,
 };
 
 /* Protects all that follows, but for what has a lock of its own. */

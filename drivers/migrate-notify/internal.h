@@ -41,7 +41,8 @@ struct mn_source {
 	void (*answer)(const struct migrate_notify_event *e);
 };
 
-extern const struct mn_source mn_source_xen, mn_source_vmclock, mn_source_pvclock;
+extern const struct mn_source mn_source_host, mn_source_xen, mn_source_vmclock,
+			      mn_source_pvclock;
 
 /* How many descriptors a user has open; while there are any. */
 struct mn_user {

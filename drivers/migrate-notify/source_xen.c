@@ -28,6 +28,7 @@
 #include <xen/xen-ops.h>
 #include <xen/xenbus.h>
 
+#include <migrate-notify/answer.h>
 #include <migrate-notify/parse.h>
 
 #include "internal.h"
@@ -49,18 +50,15 @@ static unsigned int stale_len;
  * The latest answer; a node holds no more. Written to xenstore by a work of its own, because
  * nobody here may wait for a xenstore that does not reply.
  */
-static char answer_text[64];
-/* The latest that was no error, for a host that asks again: a watch fires for a chmod too. */
-static char last_text[sizeof(answer_text)];
-static u64 last_op;
+static struct mn_answers answers;
 static DEFINE_SPINLOCK(answer_lock);
 
 static void write_answer(struct work_struct *work)
 {
-	char text[sizeof(answer_text)];
+	char text[MN_ANSWER_MAX];
 
 	spin_lock(&answer_lock);
-	strscpy(text, answer_text, sizeof(text));
+	strscpy(text, answers.text, sizeof(text));
 	spin_unlock(&answer_lock);
 	/* A host that did not make the node does not want to know. */
 	xenbus_write(XBT_NIL, "control", "migrate-notify-ack", text);
@@ -71,38 +69,21 @@ static DECLARE_WORK(answer_work, write_answer);
 static void xen_answer(const struct migrate_notify_event *e)
 {
 	spin_lock(&answer_lock);
-	switch (e->type) {
-	case MIGRATE_NOTIFY_EVENT_READY:
-		scnprintf(last_text, sizeof(last_text), "ready %llu %u", e->op_id, e->refused);
-		break;
-	case MIGRATE_NOTIFY_EVENT_TIMED_OUT:
-		scnprintf(last_text, sizeof(last_text), "timed-out %llu %u %u", e->op_id,
-			  e->waiting, e->refused);
-		break;
-	case MIGRATE_NOTIFY_EVENT_COMPLETE:
-		scnprintf(last_text, sizeof(last_text), "complete %llu %u", e->op_id, e->status);
-		break;
-	}
-	last_op = e->op_id;
-	strscpy(answer_text, last_text, sizeof(answer_text));
+	mn_answer_event(&answers, e);
 	spin_unlock(&answer_lock);
 	queue_work(system_wq, &answer_work);
 }
 
-/* To a request that had no effect. */
+/* To a request that had no effect. A host may ask again: a watch fires for a chmod too. */
 static void answer_error(u64 op_id, int err)
 {
-	bool pending = err == -EALREADY && mn_core_active(op_id);	/* still to be answered */
+	bool active = err == -EALREADY && mn_core_active(op_id);
+	bool say;
 
 	spin_lock(&answer_lock);
-	if (err == -EALREADY && op_id == last_op) {
-		strscpy(answer_text, last_text, sizeof(answer_text));
-		pending = false;
-	} else if (!pending) {
-		scnprintf(answer_text, sizeof(answer_text), "error %llu %d", op_id, -err);
-	}
+	say = mn_answer_error(&answers, op_id, err, active);
 	spin_unlock(&answer_lock);
-	if (!pending)
+	if (say)
 		queue_work(system_wq, &answer_work);
 }
 

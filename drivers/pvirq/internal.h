@@ -76,6 +76,10 @@ struct pvirq_dev {
  * @stale: the device may have lost its message; the next one is written whole
  * @deferred: @message waits for the unmasking
  * @message: what the core wants the device to send
+ * @tag: hypercall: its entry in the host's table; 0: none, and the chip does as the original
+ * @attached: hypercall: the device's message names the entry
+ * @word: hypercall: what the entry says
+ * @next: hypercall: where it is to go, while @moving
  * @count: what happened since it was taken over
  *
  * From @mask on all is under the interrupt's desc->lock while it is taken over, or while it is
@@ -112,6 +116,10 @@ struct pvirq_irq {
 	bool stale;
 	bool deferred;
 	struct msi_msg message;
+	u16 tag;
+	bool attached;
+	u64 word;
+	u64 next;
 	u64 count[PVIRQ_COUNT_NR];
 };
 
@@ -125,9 +133,10 @@ struct pvirq_irq {
  *	NULL: all are, always.
  * @leave: brings the device to where the original chip would have it; the chip is exchanged next.
  *	NULL: it is there.
+ * @drop: the interrupt is gone, and its chip with it. NULL: nothing is left to do.
  * @ours: true if a chip is one of this back-end's; of any context, and any interrupt's chip
  *
- * But for @ours, all run under the device's lock and its MSI mutex, and may sleep; interrupts
+ * But for @ours and @drop, all run under the device's lock and its MSI mutex, and may sleep; interrupts
  * come and their chip is used meanwhile.
  */
 struct pvirq_backend {
@@ -136,9 +145,14 @@ struct pvirq_backend {
 	void (*entered)(struct pvirq_irq *i, struct irq_data *data);
 	void (*mode)(struct pvirq_irq *i, struct irq_data *data, bool mask, bool move);
 	void (*leave)(struct pvirq_irq *i, struct irq_data *data);
+	void (*drop)(struct pvirq_irq *i);
 	bool (*ours)(const struct irq_chip *chip);
 };
 
+static inline struct pvirq_irq *pvirq_to_irq(struct irq_data *data)
+{
+	return container_of(data->chip, struct pvirq_irq, chip);
+}
 /* pveoi.c */
 extern const struct pvirq_backend pvirq_pv_eoi;
 /*
@@ -157,6 +171,20 @@ void pvirq_eoi_exit(void);
 extern const struct pvirq_backend pvirq_lazy;
 /* Finds out whether accesses to the device are trapped. */
 void pvirq_lazy_measure(struct pvirq_dev *dev, struct msi_desc *desc);
+/* Gives an MSI-X entry of the device a message, whole, and its mask bit. Under desc->lock. */
+void pvirq_lazy_tell(struct pvirq_irq *i, struct msi_desc *desc, const struct msi_msg *msg,
+		     bool hard);
+/* Counts, for @i and for hybrid.ko. Under desc->lock. */
+void pvirq_count(struct pvirq_irq *i, enum pvirq_count what);
+
+/* hypercall.c: under the list's lock, unless noted */
+extern const struct pvirq_backend pvirq_hypercall;
+/* The host may be another one. */
+void pvirq_hypercall_check(void);
+/* It has the ABI, and yet cannot be used. */
+bool pvirq_hypercall_refused(void);
+/* When everything is given back, and nobody calls for more; without the lock. */
+void pvirq_hypercall_exit(void);
 
 /* irqset.c: all may sleep */
 

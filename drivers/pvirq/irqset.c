@@ -27,7 +27,9 @@
 #include "internal.h"
 
 /* Those that there are; what is not among them is served by the last one, which always works. */
-static const struct pvirq_backend *const backends[] = { &pvirq_pv_eoi, &pvirq_lazy };
+static const struct pvirq_backend *const backends[] = {
+	&pvirq_hypercall, &pvirq_pv_eoi, &pvirq_lazy
+};
 
 static DEFINE_MUTEX(irqs_mutex);
 static LIST_HEAD(devices);
@@ -121,6 +123,8 @@ static struct pvirq_irq *add_irq(struct pvirq_dev *dev, const struct msi_desc *d
 
 static void drop_irq(struct pvirq_irq *i)
 {
+	if (i->backend && i->backend->drop)
+		i->backend->drop(i);
 	list_move(&i->node, &graveyard);
 	queue_work(system_long_wq, &bury_work);
 }
@@ -187,8 +191,11 @@ static void take(struct pvirq_irq *i, struct irq_data *data, const struct pvirq_
 		b = &pvirq_lazy;
 		b->prepare(i, data);
 	}
-	if (irq_set_chip(i->irq, &i->chip))
+	if (irq_set_chip(i->irq, &i->chip)) {
+		if (b->drop)
+			b->drop(i);
 		return;
+	}
 	i->backend = b;
 	if (b->entered)
 		b->entered(i, data);
@@ -217,6 +224,13 @@ static bool still_ours(const struct pvirq_irq *i)
 	return ours;
 }
 
+static enum hybrid_path policy(enum hybrid_op op)
+{
+	enum hybrid_path path = hybrid_path(op);
+
+	return path == HYBRID_PATH_HYPERCALL && pvirq_hypercall_refused() ? HYBRID_PATH_LAZY : path;
+}
+
 static void look_at(struct pvirq_dev *dev, struct msi_desc *desc)
 {
 	struct irq_data *data = irq_get_irq_data(desc->irq);
@@ -239,8 +253,8 @@ static void look_at(struct pvirq_dev *dev, struct msi_desc *desc)
 
 	facts = facts_of(desc, data, i->backend ? i->orig : data->chip);
 	wishes = (struct pvirq_wishes){
-		.policy_mask = hybrid_path(HYBRID_OP_MSI_MASK),
-		.policy_move = hybrid_path(HYBRID_OP_MSI_AFFINITY),
+		.policy_mask = policy(HYBRID_OP_MSI_MASK),
+		.policy_move = policy(HYBRID_OP_MSI_AFFINITY),
 		.policy_eoi = hybrid_path(HYBRID_OP_EOI),
 		.device = dev->want,
 		.irq = i->want,
@@ -319,6 +333,7 @@ void pvirq_remeasure(void)
 	struct pvirq_dev *dev;
 
 	mutex_lock(&irqs_mutex);
+	pvirq_hypercall_check();
 	list_for_each_entry(dev, &devices, node) {
 		dev->measured = false;
 		WRITE_ONCE(dev->trapped, false);

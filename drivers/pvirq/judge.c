@@ -13,6 +13,7 @@ static const char *const want_names[] = {
 
 static const char *const why_names[] = {
 	[PVIRQ_WHY_SAVES]	= "saves-exits",
+	[PVIRQ_WHY_HOST_ABI]	= "host-abi",
 	[PVIRQ_WHY_OPERATOR]	= "operator",
 	[PVIRQ_WHY_POLICY]	= "policy",
 	[PVIRQ_WHY_STACKED]	= "stacked-domain",
@@ -26,6 +27,8 @@ static const char *const why_names[] = {
 static const char *const why_texts[] = {
 	[PVIRQ_WHY_SAVES] =
 		"Taken over, as that saves exits: with lazy the device is told only what it has to know, with pv-eoi alone no more than the EOI is ours.",
+	[PVIRQ_WHY_HOST_ABI] =
+		"Taken over: the host takes masks and moves from memory that it shares with this guest.",
 	[PVIRQ_WHY_OPERATOR] =
 		"The operator says so (hybridctl irq set, or pvirq's parameters force and skip).",
 	[PVIRQ_WHY_POLICY] =
@@ -69,6 +72,12 @@ static bool eoi_is_safe(const struct pvirq_facts *f, enum pvirq_why why)
 				   why == PVIRQ_WHY_NO_MASK);
 }
 
+/* What the host's ABI cannot serve alone, the lazy back-end can. */
+static bool saves(enum hybrid_path path)
+{
+	return path == HYBRID_PATH_LAZY || path == HYBRID_PATH_HYPERCALL;
+}
+
 struct pvirq_verdict pvirq_judge(const struct pvirq_facts *f, const struct pvirq_wishes *w)
 {
 	enum pvirq_want want = w->irq != PVIRQ_WANT_AUTO ? w->irq : w->device;
@@ -86,9 +95,17 @@ struct pvirq_verdict pvirq_judge(const struct pvirq_facts *f, const struct pvirq
 		v.move = want != PVIRQ_WANT_KERNEL;
 		/* Where there is no bit, a mask costs nothing. */
 		v.mask = v.move && f->can_mask;
+	} else if (w->policy_mask == HYBRID_PATH_HYPERCALL &&
+		   w->policy_move == HYBRID_PATH_HYPERCALL && f->msix) {
+		/* One word for both. */
+		v.why = PVIRQ_WHY_HOST_ABI;
+		v.path = HYBRID_PATH_HYPERCALL;
+		v.mask = true;
+		v.move = true;
+		return v;
 	} else {
-		v.move = w->policy_move == HYBRID_PATH_LAZY;
-		v.mask = w->policy_mask == HYBRID_PATH_LAZY && f->can_mask;
+		v.move = saves(w->policy_move);
+		v.mask = saves(w->policy_mask) && f->can_mask;
 		if (!v.mask && !v.move && !v.eoi)
 			v.why = PVIRQ_WHY_POLICY;
 	}

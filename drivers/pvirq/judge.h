@@ -17,6 +17,7 @@ enum pvirq_want {
 
 enum pvirq_why {
 	PVIRQ_WHY_SAVES,	/* taken over, to save exits */
+	PVIRQ_WHY_HOST_ABI,	/* taken over, by the host's own interface */
 	PVIRQ_WHY_OPERATOR,	/* the operator says so, whichever it is */
 	PVIRQ_WHY_POLICY,	/* hybrid.ko leaves it to the kernel; its reason says more */
 	PVIRQ_WHY_STACKED,	/* not directly on the CPUs' vectors */

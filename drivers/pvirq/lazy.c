@@ -13,12 +13,7 @@
 #include "internal.h"
 #include "mask.h"
 
-static struct pvirq_irq *to_irq(struct irq_data *data)
-{
-	return container_of(data->chip, struct pvirq_irq, chip);
-}
-
-static void count(struct pvirq_irq *i, enum pvirq_count what)
+void pvirq_count(struct pvirq_irq *i, enum pvirq_count what)
 {
 	i->count[what]++;
 	switch (what) {
@@ -141,7 +136,16 @@ static void write_entry(struct pvirq_irq *i, struct msi_desc *desc, bool hard)
 	i->deferred = false;
 	desc->msg = i->message;
 	tell_hook(desc);
-	count(i, PVIRQ_COUNT_MOVE_DONE);
+	pvirq_count(i, PVIRQ_COUNT_MOVE_DONE);
+}
+
+void pvirq_lazy_tell(struct pvirq_irq *i, struct msi_desc *desc, const struct msi_msg *msg,
+		     bool hard)
+{
+	i->message = *msg;
+	i->deferred = true;
+	i->stale = true;
+	write_entry(i, desc, hard);
 }
 
 static void write_mask(struct pvirq_irq *i, struct irq_data *data, bool hard)
@@ -177,7 +181,7 @@ static bool step(struct pvirq_irq *i, struct irq_data *data, enum pvirq_mask_eve
 
 static void lazy_mask(struct irq_data *data)
 {
-	struct pvirq_irq *i = to_irq(data);
+	struct pvirq_irq *i = pvirq_to_irq(data);
 
 	/* A pending move, see PVIRQ_ACKED. */
 	if (i->acking)
@@ -186,21 +190,21 @@ static void lazy_mask(struct irq_data *data)
 		i->orig->irq_mask(data);
 		return;
 	}
-	count(i, step(i, data, PVIRQ_MASK) ? PVIRQ_COUNT_MASK_DONE : PVIRQ_COUNT_MASK_AVOIDED);
+	pvirq_count(i, step(i, data, PVIRQ_MASK) ? PVIRQ_COUNT_MASK_DONE : PVIRQ_COUNT_MASK_AVOIDED);
 }
 
 /* The only one of these that runs for an interrupt, and only for one that may not run now. */
 static void lazy_mask_ack(struct irq_data *data)
 {
-	struct pvirq_irq *i = to_irq(data);
+	struct pvirq_irq *i = pvirq_to_irq(data);
 
 	if (i->mask) {
 		bool masked = i->soft;
 
 		if (step(i, data, PVIRQ_MASK_ACK))
-			count(i, masked ? PVIRQ_COUNT_REMASK : PVIRQ_COUNT_MASK_DONE);
+			pvirq_count(i, masked ? PVIRQ_COUNT_REMASK : PVIRQ_COUNT_MASK_DONE);
 		else if (!masked)
-			count(i, PVIRQ_COUNT_MASK_AVOIDED);
+			pvirq_count(i, PVIRQ_COUNT_MASK_AVOIDED);
 	} else if (!irqd_irq_masked(data)) {
 		i->orig->irq_mask(data);
 	}
@@ -211,7 +215,7 @@ static void lazy_mask_ack(struct irq_data *data)
 
 static void lazy_unmask(struct irq_data *data)
 {
-	struct pvirq_irq *i = to_irq(data);
+	struct pvirq_irq *i = pvirq_to_irq(data);
 
 	if (i->acking)
 		return;
@@ -219,7 +223,7 @@ static void lazy_unmask(struct irq_data *data)
 		i->orig->irq_unmask(data);
 		return;
 	}
-	count(i, step(i, data, PVIRQ_UNMASK) ? PVIRQ_COUNT_UNMASK_DONE :
+	pvirq_count(i, step(i, data, PVIRQ_UNMASK) ? PVIRQ_COUNT_UNMASK_DONE :
 					       PVIRQ_COUNT_UNMASK_AVOIDED);
 }
 
@@ -227,13 +231,13 @@ static void lazy_unmask(struct irq_data *data)
 static void lazy_shutdown(struct irq_data *data)
 {
 	struct msi_desc *desc = irq_data_get_msi_desc(data);
-	struct pvirq_irq *i = to_irq(data);
+	struct pvirq_irq *i = pvirq_to_irq(data);
 
 	if (!i->mask) {
 		i->orig->irq_mask(data);
 		return;
 	}
-	count(i, step(i, data, PVIRQ_SHUTDOWN) ? PVIRQ_COUNT_MASK_DONE :
+	pvirq_count(i, step(i, data, PVIRQ_SHUTDOWN) ? PVIRQ_COUNT_MASK_DONE :
 						 PVIRQ_COUNT_MASK_AVOIDED);
 	/* What is trapped was measured, and might be wrong: here a late write would do harm. */
 	if (is_msix(desc) && READ_ONCE(i->dev->trapped))
@@ -262,7 +266,7 @@ static void write_config(struct pvirq_irq *i, struct msi_desc *desc, const struc
 			pci_read_config_word(pdev, pdev->msi_cap + PCI_MSI_FLAGS, &flags);
 	}
 	desc->msg = *msg;
-	count(i, n ? PVIRQ_COUNT_MOVE_DONE : PVIRQ_COUNT_MOVE_AVOIDED);
+	pvirq_count(i, n ? PVIRQ_COUNT_MOVE_DONE : PVIRQ_COUNT_MOVE_AVOIDED);
 }
 
 /* As the kernel does it, with all words. */
@@ -275,7 +279,7 @@ static void write_native(struct pvirq_irq *i, struct irq_data *data, struct msi_
 
 static void lazy_write_msg(struct irq_data *data, struct msi_msg *msg)
 {
-	struct pvirq_irq *i = to_irq(data);
+	struct pvirq_irq *i = pvirq_to_irq(data);
 	struct msi_desc *desc = irq_data_get_msi_desc(data);
 	struct pvirq_entry from = to_entry(&desc->msg, 0), to = to_entry(msg, 0);
 	unsigned int changed = pvirq_message_changed(&from, &to);
@@ -297,12 +301,12 @@ static void lazy_write_msg(struct irq_data *data, struct msi_msg *msg)
 		i->deferred = false;
 		if (!is_hard(desc) && (pdev->msi_enabled || pdev->msix_enabled))
 			write_mask(i, data, true);
-		count(i, PVIRQ_COUNT_MOVE_AVOIDED);
+		pvirq_count(i, PVIRQ_COUNT_MOVE_AVOIDED);
 		return;
 	}
 	if (!is_msix(desc) && i->stale) {
 		write_native(i, data, msg);
-		count(i, PVIRQ_COUNT_MOVE_DONE);
+		pvirq_count(i, PVIRQ_COUNT_MOVE_DONE);
 		return;
 	}
 	if (!is_msix(desc)) {
@@ -312,14 +316,14 @@ static void lazy_write_msg(struct irq_data *data, struct msi_msg *msg)
 	i->message = *msg;
 	i->deferred = i->stale || changed;
 	if (!i->deferred)
-		count(i, PVIRQ_COUNT_MOVE_AVOIDED);
+		pvirq_count(i, PVIRQ_COUNT_MOVE_AVOIDED);
 	else if (!i->moving && !is_hard(desc))
 		write_entry(i, desc, false);
 }
 
 static int lazy_set_affinity(struct irq_data *data, const struct cpumask *mask, bool force)
 {
-	struct pvirq_irq *i = to_irq(data);
+	struct pvirq_irq *i = pvirq_to_irq(data);
 	struct msi_desc *desc = irq_data_get_msi_desc(data);
 	int ret;
 
@@ -342,7 +346,7 @@ static int lazy_set_affinity(struct irq_data *data, const struct cpumask *mask, 
  */
 static int lazy_retrigger(struct irq_data *data)
 {
-	struct pvirq_irq *i = to_irq(data);
+	struct pvirq_irq *i = pvirq_to_irq(data);
 
 	const struct msi_desc *desc = irq_data_get_msi_desc(data);
 

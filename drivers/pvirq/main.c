@@ -178,6 +178,7 @@ static void stop(void)
 	cancel_delayed_work_sync(&rescan_work);
 	pvirq_exit_all();
 	pvirq_eoi_exit();
+	pvirq_hypercall_exit();
 }
 
 static int __init pvirq_init(void)

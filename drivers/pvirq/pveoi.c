@@ -61,7 +61,7 @@ static bool take_flag(void)
  */
 void pvirq_eoi_ack(struct irq_data *data)
 {
-	struct pvirq_irq *i = container_of(data->chip, struct pvirq_irq, chip);
+	struct pvirq_irq *i = pvirq_to_irq(data);
 
 	if (!READ_ONCE(i->eoi)) {
 		i->orig->irq_ack(data);
@@ -82,7 +82,7 @@ void pvirq_eoi_ack(struct irq_data *data)
 
 static void eoi_write_msg(struct irq_data *data, struct msi_msg *msg)
 {
-	struct pvirq_irq *i = container_of(data->chip, struct pvirq_irq, chip);
+	struct pvirq_irq *i = pvirq_to_irq(data);
 
 	i->settling = true;
 	i->orig->irq_write_msi_msg(data, msg);

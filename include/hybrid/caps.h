@@ -13,6 +13,7 @@ enum hybrid_hv {
 	HYBRID_HV_HYPERV,
 	HYBRID_HV_VMWARE,
 	HYBRID_HV_TCG,		/* QEMU's emulator: nothing exits */
+	HYBRID_HV_HYBRID,	/* one that has our own interface, and no other */
 	HYBRID_HV_NR
 };
 
@@ -66,6 +67,9 @@ enum hybrid_feature {
 	HYBRID_F_KERNEL_HALTPOLL,
 	HYBRID_F_KERNEL_IDLE_POLL,
 	HYBRID_F_KERNEL_ENCRYPTED,	/* encrypts memory against the host (SEV, TDX) */
+	/* our own interface (Documentation/abi/host-abi.txt), where it can be used */
+	HYBRID_F_HOST_IRQ,		/* a table of interrupts in shared memory */
+	HYBRID_F_HOST_NOTICE,		/* tells of migrations */
 	HYBRID_F_NR
 };
 
@@ -83,6 +87,34 @@ struct hybrid_layer {
 	char sig[HYBRID_SIG_LEN + 1];
 };
 
+/* What became of our own interface; its features are used only where it is usable. */
+enum hybrid_host_state {
+	HYBRID_HOST_ABSENT,
+	HYBRID_HOST_USABLE,
+	HYBRID_HOST_SHORT,		/* not all of its leaves are there */
+	HYBRID_HOST_VERSION_UNKNOWN,
+	HYBRID_HOST_BAD_MSR,		/* its MSRs are where they cannot be */
+	HYBRID_HOST_BAD_LIMITS,
+	HYBRID_HOST_DEAF,		/* its MSRs fault */
+};
+
+/**
+ * struct hybrid_host - our own interface, as the host presents it; all 0 but where it is usable
+ * @state: whether it is, and if not, why
+ * @features: HYBRID_HOST_F_...
+ * @msr: the first of its MSRs
+ * @table_pages: the most that the table of interrupts may have
+ * @level, @exit_ns: its hints; 0: none
+ */
+struct hybrid_host {
+	enum hybrid_host_state state;
+	u32 features;
+	u32 msr;
+	u32 table_pages;
+	u32 level;
+	u32 exit_ns;
+};
+
 /**
  * struct hybrid_caps - what we run on
  * @hv: the hypervisor that really runs us (KVM that presents Xen or Hyper-V
@@ -92,6 +124,7 @@ struct hybrid_layer {
  * @features: mask of BIT_ULL(enum hybrid_feature)
  * @xen_version: major << 16 | minor of the Xen (or its facade) presented, 0 where unknown
  * @nr_cpus: online CPUs, 0 where unknown
+ * @host: our own interface
  */
 struct hybrid_caps {
 	enum hybrid_hv hv;
@@ -100,6 +133,7 @@ struct hybrid_caps {
 	u64 features;
 	u32 xen_version;
 	u32 nr_cpus;
+	struct hybrid_host host;
 };
 
 static inline bool hybrid_has(const struct hybrid_caps *c, enum hybrid_feature f)
@@ -114,8 +148,28 @@ static inline bool hybrid_has(const struct hybrid_caps *c, enum hybrid_feature f
  */
 void hybrid_detect(struct hybrid_caps *c, const struct hybrid_snapshot *s);
 
+/* Is this interface ours? Any content is accepted. */
+bool hybrid_host_presented(const struct hybrid_hv_slot *slot);
+
+/**
+ * hybrid_host_detect() - find our own interface
+ * @h: filled in completely
+ * @s: the snapshot; any content is accepted
+ */
+void hybrid_host_detect(struct hybrid_host *h, const struct hybrid_snapshot *s);
+
+/**
+ * hybrid_host_exit_ns() - what an exit costs
+ * @h: says so perhaps
+ * @measured: what it cost us, not 0
+ *
+ * Return: the host's word where it is one and within a factor of 16 of @measured, else @measured.
+ */
+u32 hybrid_host_exit_ns(const struct hybrid_host *h, u32 measured);
+
 /* Short stable names for users and JSON; "invalid" for values out of range. */
 const char *hybrid_hv_name(enum hybrid_hv hv);
 const char *hybrid_feature_name(enum hybrid_feature f);
+const char *hybrid_host_state_name(enum hybrid_host_state state);
 
 #endif

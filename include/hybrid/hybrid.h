@@ -3,6 +3,8 @@
 #ifndef HYBRID_HYBRID_H
 #define HYBRID_HYBRID_H
 
+#include <linux/interrupt.h>
+
 #include <hybrid/policy.h>
 
 struct notifier_block;
@@ -91,5 +93,37 @@ enum hybrid_count {
  * Context: any, NMI included.
  */
 void hybrid_count(enum hybrid_op op, enum hybrid_count what);
+
+/**
+ * struct hybrid_host_irq - an interrupt of no device, for the host to send
+ * @irq: its number, set by hybrid_host_irq_request()
+ * @moved: it goes somewhere else now: the host has to be told this HYBRID_IRQ_... word
+ *	(<hybrid/host.h>). Also before hybrid_host_irq_request() returns. In hardirq context or with
+ *	interrupts off. NULL: it is not moved, nor may be (IRQF_NOBALANCING)
+ */
+struct hybrid_host_irq {
+	unsigned int irq;
+	void (*moved)(u64 word);
+};
+
+/**
+ * hybrid_host_irq_request() - a vector, on CPU 0 at first
+ * @h: stays where it is until hybrid_host_irq_free()
+ * @handler: called in hardirq context, with @h
+ * @flags: as for request_irq()
+ * @name: for /proc/interrupts; stays
+ *
+ * It cannot be masked: before it is freed, the host has to have been told not to send it.
+ *
+ * Return: 0 or -ENOMEM, -ENOSPC (no vector is free). Context: sleeps.
+ */
+int hybrid_host_irq_request(struct hybrid_host_irq *h, irq_handler_t handler,
+			    unsigned long flags, const char *name);
+
+/* Where it goes: HYBRID_IRQ_... with HYBRID_IRQ_VALID. Context: any. */
+u64 hybrid_host_irq_word(const struct hybrid_host_irq *h);
+
+/* Not any longer. Its handler is not running on return. Context: sleeps. */
+void hybrid_host_irq_free(struct hybrid_host_irq *h);
 
 #endif

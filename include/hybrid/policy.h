@@ -46,6 +46,7 @@ enum hybrid_reason {
 	HYBRID_WHY_TABLE_EXITS,		/* each access to a device's MSI table exits */
 	HYBRID_WHY_EOI_FLAG,		/* the host takes a flag in memory for an EOI */
 	HYBRID_WHY_ENCRYPTED,		/* the host cannot read what we would tell it */
+	HYBRID_WHY_HOST_ABI,		/* the host takes it from shared memory */
 	HYBRID_WHY_OPERATOR,		/* a module parameter says so */
 	HYBRID_WHY_NR
 };

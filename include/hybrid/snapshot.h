@@ -44,6 +44,7 @@ enum hybrid_msr {
 	HYBRID_MSR_KVM_PV_EOI,		/* 0x4b564d04, KVM feature 6 */
 	HYBRID_MSR_KVM_STEAL_TIME,	/* 0x4b564d03, KVM feature 5 */
 	HYBRID_MSR_KVM_POLL_CONTROL,	/* 0x4b564d05, KVM feature 12 */
+	HYBRID_MSR_HOST_TABLE,		/* of a host that knows us: proves that it has them */
 	HYBRID_MSR_NR
 };
 

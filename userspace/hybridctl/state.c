@@ -194,6 +194,7 @@ static void module_read(struct hc_state *st, const struct hc_roots *roots)
 	module_stack(st, roots);
 	module_features(st, roots);
 	module_text(roots, "platform", "xen_version", st->xen_version, sizeof(st->xen_version));
+	module_text(roots, "platform", "host_abi", st->host_abi, sizeof(st->host_abi));
 	module_level(st, roots);
 	module_cost(st, roots);
 	for (int op = 0; op < HYBRID_OP_NR; op++)
@@ -270,6 +271,10 @@ static void cpuid_read(struct hc_state *st, struct hybrid_snapshot *s,
 		if (hybrid_has(&caps, f))
 			feature_add(st, hybrid_feature_name(f));
 	st->features_known = (BIT64(HYBRID_F_NR) - 1) & ~features_unseen(s);
+	/* Whether its MSRs are there too only the module can tell. */
+	if (caps.host.state != HYBRID_HOST_USABLE)
+		snprintf(st->host_abi, sizeof(st->host_abi), "%s",
+			 hybrid_host_state_name(caps.host.state));
 	if (caps.xen_version)
 		snprintf(st->xen_version, sizeof(st->xen_version), "%u.%u",
 			 caps.xen_version >> 16, caps.xen_version & 0xffff);

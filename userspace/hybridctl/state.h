@@ -48,6 +48,7 @@ struct hc_state {
 	uint64_t features;
 	uint64_t features_known;
 	char xen_version[16];
+	char host_abi[32];		/* of our own interface; empty if unknown */
 	struct hc_num generation;
 	struct {
 		struct hc_num estimate;

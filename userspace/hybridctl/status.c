@@ -110,6 +110,8 @@ static void print_text(const struct hc_state *st, FILE *out)
 	fprintf(out, "%-*s%s%s%s\n", INDENT, "Hypervisor", or_unknown(st->hv),
 		*st->xen_version ? " " : "", st->xen_version);
 	print_stack(st, out);
+	if (strcmp(st->host_abi, hybrid_host_state_name(HYBRID_HOST_ABSENT)))
+		fprintf(out, "%-*s%s\n", INDENT, "Host ABI", or_unknown(st->host_abi));
 	print_level(st, out);
 	print_cost(st, out);
 	print_features(st, out);
@@ -187,6 +189,7 @@ static void print_json(const struct hc_state *st, FILE *out)
 	hc_json_num(o, "generation", st->generation);
 	hc_json_text_or_null(o, "hypervisor", st->hv);
 	hc_json_text_or_null(o, "xen_version", st->xen_version);
+	hc_json_text_or_null(o, "host_abi", st->host_abi);
 	json_stack(st, o);
 	features = hc_json_array(o, "features");
 	for (unsigned int i = 0; i < st->nr_features; i++)

@@ -69,6 +69,7 @@ put $m/platform/stack '0x40000000 0x40000006 xen XenVMMXenVMM'
 put $m/platform/features 'x2apic
 kernel-pv'
 put $m/platform/xen_version 4.20
+put $m/platform/host_abi msr-faults
 put $m/platform/generation 2
 put $m/level/estimate 2
 put $m/level/confidence medium

@@ -128,6 +128,7 @@ void tree_module(void)
 		 "x2apic\nx2apic-on\ntsc-invariant\nkvm-clock\nkvm-pv-eoi\nkvm-pv-ipi\n"
 		 "kvm-steal-time\nkernel-pv\nfrom-the-future\n");
 	tree_sys("module/hybrid/platform/xen_version", "");
+	tree_sys("module/hybrid/platform/host_abi", "absent\n");
 	tree_sys("module/hybrid/platform/generation", "3\n");
 	tree_sys("module/hybrid/level/estimate", "1\n");
 	tree_sys("module/hybrid/level/confidence", "high\n");

@@ -152,9 +152,13 @@ class KvmHost(Host):
         if "cpu" in spec:
             self.monitors += 1
             args += ["-qmp", f"unix:/run/qmp{self.monitors},server=on,wait=off"]
+        env = dict(os.environ)
+        if "peer" in spec and "-incoming" not in more:
+            # A host with our ABI; where the guest is moved to there is none.
+            env.update(LD_PRELOAD="/lab/peer.so", PEER="/run/peer", PEER_LIE=spec["peer"])
         with open("/run/qemu.log", "ab") as log:
             return subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=log,
-                                    stderr=subprocess.STDOUT)
+                                    stderr=subprocess.STDOUT, env=env)
 
     def migrate(self, cpu):
         source = Qmp(f"/run/qmp{self.monitors}", self.alive)

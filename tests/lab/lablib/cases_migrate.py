@@ -408,7 +408,8 @@ def polling(kernel):
     """Guests to be moved while they poll, the last ones on a KVM host with two CPUs."""
     if hardware() or is_debug(kernel):
         return []
-    return [movable("kvm", kernel, "polling", [case_mn_polling, case_clean], POLLING_ROW, 2)]
+    return [movable("kvm", kernel, "polling", [case_mn_polling, case_clean], POLLING_ROW,
+                    host_cpus=2)]
 
 
 def groups(host, kernels):

@@ -5,7 +5,7 @@ import os
 import time
 import traceback
 
-from . import cases_migrate, cases_pveoi, cases_pvirq, images, suite
+from . import cases_host, cases_migrate, cases_pveoi, cases_pvirq, images, suite
 from .cases import Skip, Wrong, case_name, cases_for
 from .guests import spec
 from .images import is_debug
@@ -237,6 +237,8 @@ def check(hosts, kernels, variants, report):
                            for k in kernels if k != "6.1-debug"]
             if "default" in variants:
                 groups += cases_migrate.groups(name, kernels)
+            if "pvirq" in variants:
+                groups += cases_host.groups(name, kernels)
             run_host(name, groups, payload, report, files)
     finally:
         report.save()

@@ -120,6 +120,9 @@ class Payload:
         shutil.copytree(f"{images.LAB}/lablib", f"{self.tree}/lablib",
                         ignore=shutil.ignore_patterns("__pycache__", "test_*"))
         shutil.copytree(f"{images.LAB}/host", f"{self.tree}/host")
+        images.run(["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC",
+                    "-I", f"{TOP}/include/uapi", "-o", f"{self.tree}/peer.so",
+                    f"{images.LAB}/peer/peer.c"])
         for kernel in files:
             image, initrd = images.guest_boot(kernel)
             target = f"{self.tree}/guests/{kernel}"
