@@ -5,7 +5,7 @@
  * the MSRs by KVM's filter, and applies the table where QEMU injects MSI-X messages.
  *
  *   PEER		its files are $PEER.command, a fifo, and $PEER.log
- *   PEER_LIE		what vCPU 2 is shown instead of the truth: "version", "msr", "pages", "short"
+ *   PEER_LIE		what vCPU 1 is shown instead of the truth: "version", "msr", "pages", "short"
  *
  * Commands, one line each; what is logged is in double quotes:
  *   notice TEXT	writes a request; "answer TEXT" when the guest has answered
@@ -121,11 +121,11 @@ static uint64_t guest_word(const struct hybrid_irq_entry *e)
 }
 
 /* The entry that a message is about, or NULL. */
-static struct hybrid_irq_entry *entry_of(uint32_t lo, uint32_t data)
+static struct hybrid_irq_entry *entry_of(uint32_t data)
 {
 	unsigned int tag = data >> HYBRID_IRQ_TAG_SHIFT;
 
-	return table && lo >> 20 == 0xfee && tag && tag < entries ? &table[tag] : NULL;
+	return table && tag && tag < entries ? &table[tag] : NULL;
 }
 
 /* Held back, if it still is to be. */
@@ -165,7 +165,7 @@ static int signal_msi(const struct kvm_msi *msi)
 	int ret;
 
 	pthread_mutex_lock(&lock);
-	e = entry_of(msi->address_lo, msi->data);
+	e = entry_of(msi->data);
 	ret = e ? deliver(e) : next_ioctl(vm_fd, KVM_SIGNAL_MSI, msi);
 	pthread_mutex_unlock(&lock);
 	return ret;
@@ -184,7 +184,7 @@ static int set_routes(void)
 		struct hybrid_irq_entry *e = NULL;
 
 		if (route.type == KVM_IRQ_ROUTING_MSI)
-			e = entry_of(route.u.msi.address_lo, route.u.msi.data);
+			e = entry_of(route.u.msi.data);
 		if (e) {
 			uint64_t word;
 
@@ -411,7 +411,7 @@ static int create_vcpu(unsigned long nr)
 
 static int set_cpuid(int fd, const struct kvm_cpuid2 *theirs)
 {
-	const char *lie = vcpu_of[fd]->nr == 2 ? getenv("PEER_LIE") ?: "" : "";
+	const char *lie = vcpu_of[fd]->nr == 1 ? getenv("PEER_LIE") ?: "" : "";
 	struct kvm_cpuid_entry2 leaves[HYBRID_HOST_LEAVES] = {
 		{ .function = LEAF, .eax = LEAF + HYBRID_HOST_LEAVES - 1,
 		  .ebx = HYBRID_HOST_SIGNATURE_EBX, .ecx = HYBRID_HOST_SIGNATURE_ECX,
