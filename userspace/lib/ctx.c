@@ -41,12 +41,13 @@ static int map_page(struct mn_ctx *ctx)
 	return 0;
 }
 
-static int subscribe(struct mn_ctx *ctx, uint32_t events, uint64_t cursor)
+static int subscribe(struct mn_ctx *ctx, uint32_t events, uint64_t cursor, uint64_t instance)
 {
 	struct migrate_notify_subscribe s = {
 		.flags = ctx->flags & MN_OPEN_DELAY ? MIGRATE_NOTIFY_SUBSCRIBE_DELAY : 0,
 		.events = events,
 		.cursor = cursor,
+		.instance = instance,
 		.event_size = sizeof(struct migrate_notify_event),
 	};
 
@@ -69,7 +70,7 @@ static int open_device(struct mn_ctx *ctx)
 		return errno == ENOENT || errno == ENXIO ? -ENODEV : -errno;
 	ret = map_page(ctx);
 	if (!ret)
-		ret = subscribe(ctx, 0, MIGRATE_NOTIFY_CURSOR_NOW);
+		ret = subscribe(ctx, 0, MIGRATE_NOTIFY_CURSOR_NOW, 0);
 	return ret;
 }
 
@@ -126,11 +127,16 @@ const __u64 *mn_generation(const struct mn_ctx *ctx)
 	return &ctx->page->generation;
 }
 
-int mn_subscribe(struct mn_ctx *ctx, uint32_t events, uint64_t cursor)
+uint64_t mn_instance(const struct mn_ctx *ctx)
+{
+	return ctx->page->instance;
+}
+
+int mn_subscribe(struct mn_ctx *ctx, uint32_t events, uint64_t cursor, uint64_t instance)
 {
 	int ret = usable(ctx);
 
-	return ret ? ret : subscribe(ctx, events, cursor);
+	return ret ? ret : subscribe(ctx, events, cursor, instance);
 }
 
 int mn_next(struct mn_ctx *ctx, struct migrate_notify_event *ev)

@@ -125,6 +125,16 @@ static inline uint64_t mn_now(const __u64 *generation)
 	return __atomic_load_n(generation, __ATOMIC_ACQUIRE);
 }
 
+/**
+ * mn_instance() - which load of the driver it is whose events these are
+ *
+ * Each load counts them from 1. A program that keeps the seq of the last event that it dealt
+ * with, to go on there when it is started again, keeps this as well.
+ *
+ * Return: a random number; 0 without the driver.
+ */
+uint64_t mn_instance(const struct mn_ctx *ctx);
+
 /* -- events ---------------------------------------------------------------------------- */
 
 /**
@@ -132,10 +142,12 @@ static inline uint64_t mn_now(const __u64 *generation)
  * @events: set of MIGRATE_NOTIFY_MASK(type); 0: the default. Who delays has to read PREPARE
  * @cursor: seq of the last event dealt with: the next ones are read again as far as they are
  *	kept. MIGRATE_NOTIFY_CURSOR_OLDEST, MIGRATE_NOTIFY_CURSOR_NOW
+ * @instance: mn_instance() when @cursor was read; 0: of this load. If the driver was loaded anew
+ *	since, all that is kept is read, and the first event has MIGRATE_NOTIFY_EVENT_LOST
  *
  * Return: 0. -ENODEV without the driver, -EINVAL, -ECHILD.
  */
-int mn_subscribe(struct mn_ctx *ctx, uint32_t events, uint64_t cursor);
+int mn_subscribe(struct mn_ctx *ctx, uint32_t events, uint64_t cursor, uint64_t instance);
 
 /**
  * mn_next() - the next event, without waiting

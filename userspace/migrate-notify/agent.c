@@ -352,7 +352,7 @@ int cli_agent(struct cli *c)
 	ret = mn_subscribe(a.ctx, MIGRATE_NOTIFY_MASK_DEFAULT |
 			   MIGRATE_NOTIFY_MASK(MIGRATE_NOTIFY_EVENT_READY) |
 			   MIGRATE_NOTIFY_MASK(MIGRATE_NOTIFY_EVENT_TIMED_OUT),
-			   MIGRATE_NOTIFY_CURSOR_NOW);
+			   MIGRATE_NOTIFY_CURSOR_NOW, 0);
 	if (!ret)
 		ret = open_port(&a);
 	sigemptyset(&mask);

@@ -23,7 +23,8 @@ enum cli_exit {
  * struct cli - a command line that makes sense
  * @rest: operands, or the command of inhibit; NULL-terminated
  * @timeout_ms: -1: not given
- * @set, @since, @count: -1: not given
+ * @since, @count: -1: not given
+ * @instance: that @since is of; 0: not given
  */
 struct cli {
 	const char *name;
@@ -31,6 +32,7 @@ struct cli {
 	bool json, all, ack, refuse;
 	int timeout_ms, moving_ms, fd, status;
 	int64_t since, count;
+	uint64_t instance;
 	const char *why, *run, *port;
 	__u64 vanish[MIGRATE_NOTIFY_FEATURE_WORDS];
 	__u64 appear[MIGRATE_NOTIFY_FEATURE_WORDS];
@@ -52,7 +54,8 @@ int cli_fail(const struct cli *c, int err, const char *doing);
 /* mn_open() that complains. Return: 0 or an exit code. */
 int cli_open(const struct cli *c, struct mn_ctx **ctx, const char *name, unsigned int flags);
 
-void cli_print_event(const struct cli *c, const struct migrate_notify_event *ev);
+void cli_print_event(const struct cli *c, const struct mn_ctx *ctx,
+		     const struct migrate_notify_event *ev);
 void cli_print_json(struct json_object *o);
 
 /* A JSON object that is not there is out of memory: ends the program. */

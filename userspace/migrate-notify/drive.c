@@ -77,7 +77,7 @@ static int watch_one(const struct cli *c, struct mn_ctx *ctx)
 
 	if (ret <= 0)
 		return ret;
-	cli_print_event(c, &ev);
+	cli_print_event(c, ctx, &ev);
 	if (fflush(stdout))
 		return -errno;
 	if (c->run)
@@ -98,7 +98,7 @@ int cli_watch(struct cli *c)
 		return ret;
 	if (c->all || c->since >= 0)
 		ret = mn_subscribe(ctx, c->all ? ALL_EVENTS : 0, c->since < 0 ?
-				   MIGRATE_NOTIFY_CURSOR_NOW : (uint64_t)c->since);
+				   MIGRATE_NOTIFY_CURSOR_NOW : (uint64_t)c->since, c->instance);
 	while (!ret && (c->count < 0 || seen < c->count)) {
 		ret = mn_wait(ctx, c->timeout_ms < 0 ? -1 : mn_ms_left(until));
 		if (!ret)
@@ -183,7 +183,7 @@ static int wait_ready(const struct cli *c, struct mn_ctx *ctx, uint64_t op, int 
 			return ret;
 		if (!ret || ev->op_id != op)
 			continue;
-		cli_print_event(c, ev);
+		cli_print_event(c, ctx, ev);
 		fflush(stdout);
 		if (ev->type == MIGRATE_NOTIFY_EVENT_READY ||
 		    ev->type == MIGRATE_NOTIFY_EVENT_TIMED_OUT)
@@ -206,7 +206,7 @@ static int print_rest(const struct cli *c, struct mn_ctx *ctx, uint64_t op)
 			return ret;
 		if (!ret || ev.op_id != op)
 			continue;
-		cli_print_event(c, &ev);
+		cli_print_event(c, ctx, &ev);
 		if (ev.type == MIGRATE_NOTIFY_EVENT_COMPLETE)
 			return 0;
 	}
@@ -286,7 +286,8 @@ int cli_simulate(struct cli *c)
 	signals = signalfd(-1, &mask, SFD_CLOEXEC);
 	/* Who reads our output may go away, too. */
 	signal(SIGPIPE, SIG_IGN);
-	ret = signals < 0 ? -errno : mn_subscribe(ctx, ALL_EVENTS, MIGRATE_NOTIFY_CURSOR_NOW);
+	ret = signals < 0 ? -errno : mn_subscribe(ctx, ALL_EVENTS, MIGRATE_NOTIFY_CURSOR_NOW,
+							0);
 	if (!ret)
 		ret = drill(c, ctx, signals, &late);
 	mn_close(ctx);

@@ -14,7 +14,7 @@
 
 enum {
 	OPT_JSON = 256, OPT_ALL, OPT_ACK, OPT_REFUSE, OPT_TIMEOUT, OPT_MOVING, OPT_FD, OPT_STATUS,
-	OPT_SINCE, OPT_WHY, OPT_RUN, OPT_PORT, OPT_VANISH, OPT_APPEAR, OPT_VERSION,
+	OPT_SINCE, OPT_INSTANCE, OPT_WHY, OPT_RUN, OPT_PORT, OPT_VANISH, OPT_APPEAR, OPT_VERSION,
 };
 
 #define FLAG(name, c)	{ name, no_argument, NULL, c }
@@ -27,17 +27,17 @@ static const struct command {
 	const char *synopsis;
 	const char *summary;
 	bool operands;
-	struct option options[10];
+	struct option options[11];
 } commands[] = {
 	{
 		"status", cli_status, "[--json]", "the operation under way, sources, CPU",
 		false, { COMMON, FLAG("json", OPT_JSON), { 0 } },
 	}, {
-		"watch", cli_watch, "[--all] [--since SEQ] [-n COUNT] [--timeout MS] [--ack]\n"
-		"                            [--run COMMAND] [--why TEXT] [--json]",
+		"watch", cli_watch, "[--all] [--since SEQ [--instance N]] [-n COUNT] [--timeout MS]\n"
+		"                            [--ack] [--run COMMAND] [--why TEXT] [--json]",
 		"events as they come", false,
 		{ COMMON, FLAG("json", OPT_JSON), FLAG("all", OPT_ALL), VALUE("since", OPT_SINCE),
-		  VALUE("count", 'n'), VALUE("timeout", OPT_TIMEOUT), FLAG("ack", OPT_ACK),
+		  VALUE("instance", OPT_INSTANCE), VALUE("count", 'n'), VALUE("timeout", OPT_TIMEOUT), FLAG("ack", OPT_ACK),
 		  VALUE("run", OPT_RUN), VALUE("why", OPT_WHY), { 0 } },
 	}, {
 		"list", cli_list, "[--json]", "who watches, who delays, how fast they acknowledge",
@@ -52,10 +52,10 @@ static const struct command {
 		"what the CPU can do now, and why not", true,
 		{ COMMON, FLAG("json", OPT_JSON), FLAG("all", OPT_ALL), { 0 } },
 	}, {
-		"history", cli_history, "[--since SEQ] [-n COUNT] [--json]",
+		"history", cli_history, "[--since SEQ [--instance N]] [-n COUNT] [--json]",
 		"the events that are kept", false,
-		{ COMMON, FLAG("json", OPT_JSON), VALUE("since", OPT_SINCE), VALUE("count", 'n'),
-		  { 0 } },
+		{ COMMON, FLAG("json", OPT_JSON), VALUE("since", OPT_SINCE),
+		  VALUE("instance", OPT_INSTANCE), VALUE("count", 'n'), { 0 } },
 	}, {
 		"simulate", cli_simulate, "[--timeout MS] [--moving MS] [--status STATUS]\n"
 		"                               [--vanish NAMES] [--appear NAMES] [--json]",
@@ -128,6 +128,19 @@ static int small_number(const struct cli *c, const char *what, int64_t min, int6
 	return ret;
 }
 
+/* Above what number() takes. */
+static int instance(struct cli *c)
+{
+	char *end;
+
+	errno = 0;
+	c->instance = strtoull(optarg, &end, 10);
+	if (!errno && *optarg >= '0' && *optarg <= '9' && !*end)
+		return 0;
+	fprintf(stderr, "migrate-notify %s: instance '%s' is not a number\n", c->name, optarg);
+	return -EINVAL;
+}
+
 static int features(const struct cli *c, __u64 *words)
 {
 	char bad[32];
@@ -171,6 +184,8 @@ static int option(struct cli *c, int opt)
 		return small_number(c, "descriptor", 0, INT_MAX, &c->fd);
 	case OPT_SINCE:
 		return number(c, "event", 0, INT64_MAX, &c->since);
+	case OPT_INSTANCE:
+		return instance(c);
 	case 'n':
 		return number(c, "count", 1, INT64_MAX, &c->count);
 	case OPT_STATUS:

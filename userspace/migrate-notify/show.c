@@ -36,13 +36,13 @@ static void add_num(struct json_object *o, const char *key, uint64_t v)
 	cli_json_add(o, key, cli_json(json_object_new_uint64(v)));
 }
 
-/* The driver's own numbers are above 2^63; jq and others round what is above 2^53. */
-static void add_op(struct json_object *o, uint64_t v)
+/* Those that may be above 2^53, which jq and others round. */
+static void add_big(struct json_object *o, const char *key, uint64_t v)
 {
 	char text[24];
 
 	snprintf(text, sizeof(text), "%" PRIu64, v);
-	add_text(o, "op", text);
+	add_text(o, key, text);
 }
 
 static void add_bool(struct json_object *o, const char *key, bool v)
@@ -135,13 +135,15 @@ static void print_features(const char *label, const __u64 *words)
  * Events
  */
 
-static struct json_object *event_json(const struct migrate_notify_event *ev)
+static struct json_object *event_json(const struct mn_ctx *ctx,
+				      const struct migrate_notify_event *ev)
 {
 	struct json_object *o = new_json();
 
 	add_text(o, "event", mn_type_name(ev->type));
 	add_num(o, "seq", ev->seq);
-	add_op(o, ev->op_id);
+	add_big(o, "instance", mn_instance(ctx));
+	add_big(o, "op", ev->op_id);
 	add_num(o, "time_ns", ev->time_ns);
 	add_text(o, "source", mn_source_name(ev->source));
 	if (ev->type == MIGRATE_NOTIFY_EVENT_PREPARE)
@@ -160,12 +162,13 @@ static struct json_object *event_json(const struct migrate_notify_event *ev)
 	return o;
 }
 
-void cli_print_event(const struct cli *c, const struct migrate_notify_event *ev)
+void cli_print_event(const struct cli *c, const struct mn_ctx *ctx,
+		     const struct migrate_notify_event *ev)
 {
 	char text[2048];
 
 	if (c->json) {
-		cli_print_json(event_json(ev));
+		cli_print_json(event_json(ctx, ev));
 		return;
 	}
 	if (ev->flags & MIGRATE_NOTIFY_EVENT_LOST)
@@ -217,8 +220,9 @@ static void status_json(const struct migrate_notify_page *p)
 	memcpy(vendor, p->vendor, sizeof(p->vendor));
 	add_text(o, "phase", mn_phase_name(p->phase));
 	add_num(o, "generation", p->generation);
+	add_big(o, "instance", p->instance);
 	add_num(o, "feature_generation", p->feature_generation);
-	add_op(o, p->op_id);
+	add_big(o, "op", p->op_id);
 	add_num(o, "deadline_ns", p->deadline_ns);
 	add_num(o, "waiting", p->waiting);
 	add_num(o, "refused", p->refused);
@@ -485,7 +489,7 @@ int cli_history(struct cli *c)
 	struct migrate_notify_page page;
 	struct mn_ctx *ctx;
 	uint64_t from = c->since < 0 ? MIGRATE_NOTIFY_CURSOR_OLDEST : (uint64_t)c->since;
-	uint64_t newest;
+	uint64_t newest, instance = c->instance;
 	int ret = cli_open(c, &ctx, NULL, MN_OPEN_REQUIRED);
 
 	if (ret)
@@ -493,16 +497,21 @@ int cli_history(struct cli *c)
 	/* What comes while we print belongs to the next history. */
 	ret = mn_page(ctx, &page);
 	newest = page.generation;
-	if (!ret && c->count >= 0 && newest > (uint64_t)c->count && newest - c->count > from)
+	if (instance && instance != page.instance)
+		from = MIGRATE_NOTIFY_CURSOR_OLDEST;
+	if (!ret && c->count >= 0 && newest > (uint64_t)c->count && newest - c->count > from) {
 		from = newest - c->count;
+		instance = 0;
+	}
 	if (!ret && from < newest)
 		ret = mn_subscribe(ctx, ~MIGRATE_NOTIFY_MASK(0) &
-				   (MIGRATE_NOTIFY_MASK(MIGRATE_NOTIFY_EVENT_TYPES) - 1), from);
+				   (MIGRATE_NOTIFY_MASK(MIGRATE_NOTIFY_EVENT_TYPES) - 1), from,
+				   instance);
 	ev.seq = 0;
 	while (!ret && from < newest && ev.seq < newest && (ret = mn_wait(ctx, 100)) > 0) {
 		ret = mn_next(ctx, &ev);
 		if (ret > 0 && ev.seq <= newest)
-			cli_print_event(c, &ev);
+			cli_print_event(c, ctx, &ev);
 		ret = ret < 0 ? ret : 0;
 	}
 	mn_close(ctx);

@@ -50,7 +50,7 @@ _EVENT = struct.Struct('<IHHQQQQHHIIIQQ4Q4Q')
 _SUBSCRIBE = struct.Struct('<IIQQQII32s')
 _ACK = struct.Struct('<QII')
 _SEQ = struct.Struct('<I')
-_GENERATION = struct.Struct('<Q')
+_GENERATION = _INSTANCE = struct.Struct('<Q')
 # from magic to tsc_khz ... subscribers, and from usable to removed
 _HEAD = struct.Struct('<IIIIQQIIQQIIQQIIII8I12sIIIIIIIQI')
 _WORDS = struct.Struct('<28Q')
@@ -140,19 +140,30 @@ class Context:
         """For select(), poll() and event loops: readable while there is an event."""
         return self._fd
 
+    def _mapped(self):
+        if self._page is None:
+            raise ValueError('the context is closed')
+        return self._page
+
     @property
     def generation(self):
         """The number of the newest event: has it changed?"""
-        return _GENERATION.unpack_from(self._page, 16)[0]
+        return _GENERATION.unpack_from(self._mapped(), 16)[0]
 
-    def subscribe(self, events=(), cursor=NOW):
+    @property
+    def instance(self):
+        """Which load of the driver it is: each counts events from 1."""
+        return _INSTANCE.unpack_from(self._mapped(), 480)[0]
+
+    def subscribe(self, events=(), cursor=NOW, instance=0):
         """Which events, names as in TYPES (none: prepare, complete, changed), and from where:
-        cursor is the seq of the last event dealt with, OLDEST or NOW. Who delays has to read
-        'prepare'."""
+        cursor is the seq of the last event dealt with, OLDEST or NOW. instance is the one that
+        cursor is of: if the driver was loaded anew since, all that is kept is read, and the first
+        event says lost. Who delays has to read 'prepare'."""
         numbers = {name: nr for nr, name in TYPES.items()}
         mask = sum(1 << numbers[name] for name in set(events))
         fcntl.ioctl(self._check(), _IOC_SUBSCRIBE,
-                    _SUBSCRIBE.pack(self._delay, mask, cursor, 0, 0, 0, 0, self._name))
+                    _SUBSCRIBE.pack(self._delay, mask, cursor, 0, instance, 0, 0, self._name))
 
     def next(self):
         """The next Event without waiting, or None."""
@@ -202,10 +213,11 @@ class Context:
 
     def page(self):
         """All that is known now, consistent in itself."""
+        shared = self._mapped()
         for _ in range(1000):
-            before = _SEQ.unpack_from(self._page, 12)[0]
-            copy = self._page[:_PAGE_SIZE]
-            if not before & 1 and _SEQ.unpack_from(self._page, 12)[0] == before:
+            before = _SEQ.unpack_from(shared, 12)[0]
+            copy = shared[:_PAGE_SIZE]
+            if not before & 1 and _SEQ.unpack_from(shared, 12)[0] == before:
                 break
         else:
             raise TimeoutError(errno.ETIMEDOUT, 'the driver writes all the time')

@@ -62,7 +62,7 @@ denied() {
 	"$here/standin.py" --deny "$preload" sh -c "$1"
 }
 
-echo 1..52
+echo 1..56
 
 # help, version, mistakes
 expect 'version' 0 "^migrate-notify $VERSION\$" '' "$mn" --version
@@ -79,6 +79,7 @@ expect 'unknown feature' 2 '' "no feature 'frob'" "$mn" features frob
 expect 'unknown feature to vanish' 2 '' "no feature 'frob'" "$mn" simulate --vanish aes,frob
 expect 'bad status' 2 '' 'success, cancelled, failed, unknown' "$mn" simulate --status great
 expect 'bad number' 2 '' 'is not a number from 1' "$mn" watch -n 1k
+expect 'bad instance' 2 '' "instance '-1' is not a number" "$mn" history --instance -1
 expect 'bad time' 2 '' 'from 1 to 1800000' "$mn" simulate --timeout 0
 expect 'ack without a descriptor' 2 '' 'fd N is needed' "$mn" ack 5
 expect 'ack of nonsense' 2 '' "is not an operation" "$mn" ack --fd 9 -- -5
@@ -132,6 +133,15 @@ expect 'watch runs a command' 0 '^complete success - +$' '' driver '
 "$mn" simulate >/dev/null; wait $!'
 json 'history' '[e["seq"] for e in d] == [1, 2, 3, 4, 5, 6, 7, 8]' driver \
 	'"$mn" simulate >/dev/null; "$mn" simulate >/dev/null; "$mn" history --json'
+json 'history, of this load' '[e["seq"] for e in d] == [4] and not d[0]["lost"]' driver '
+"$mn" simulate >/dev/null
+"$mn" history --json --since 3 --instance "$("$mn" status --json |
+	sed "s/.*\"instance\":\"\([0-9]*\).*/\1/")"'
+json 'history, of another load' '[e["seq"] for e in d] == [1, 2, 3, 4] and
+[e["lost"] for e in d] == [True, False, False, False]' driver \
+	'"$mn" simulate >/dev/null; "$mn" history --json --since 9 --instance 1'
+json 'watch since another load' 'd[0]["seq"] == 1 and d[0]["lost"]' driver \
+	'"$mn" simulate >/dev/null; "$mn" watch --json -n 1 --since 9 --instance 1'
 json 'history, the last' '[e["seq"] for e in d] == [3, 4]' driver \
 	'"$mn" simulate >/dev/null; "$mn" history --json -n 2'
 expect 'watch in vain' 4 '' 'not in time' driver '"$mn" watch --timeout 20'

@@ -66,10 +66,11 @@ static void without_driver(void **state)
 	(void)state;
 	assert_int_equal(mn_supported(ctx), -ENODEV);
 	assert_int_equal(mn_fd(ctx), -1);
+	assert_int_equal(mn_instance(ctx), 0);
 	assert_int_equal(mn_next(ctx, &ev), 0);
 	assert_int_equal(mn_wait(ctx, -1), 0);
 	assert_int_equal(mn_ack(ctx, 1), -ENODEV);
-	assert_int_equal(mn_subscribe(ctx, 0, 0), -ENODEV);
+	assert_int_equal(mn_subscribe(ctx, 0, 0, 0), -ENODEV);
 	assert_int_equal(inject(1, 0, 0, 0), -ENODEV);
 	assert_false(mn_changed(mn_generation(ctx), 0));
 	assert_int_equal(mn_open(&c, NULL, MN_OPEN_REQUIRED), -ENODEV);
@@ -227,18 +228,25 @@ static void whole_cycle(void **state)
 	assert_int_equal(mn_feature(ctx, "avx2"), MN_USABLE);
 	assert_int_equal(mn_feature(ctx, "sse4.2"), MN_ABSENT);
 	assert_int_equal(mn_ack(delays, 77), 0);
-	assert_int_equal(mn_subscribe(delays, MIGRATE_NOTIFY_MASK(MIGRATE_NOTIFY_EVENT_READY), 0),
-			 -EINVAL);
+	assert_int_equal(mn_subscribe(delays, MIGRATE_NOTIFY_MASK(MIGRATE_NOTIFY_EVENT_READY), 0,
+				      0), -EINVAL);
 	assert_int_equal(mn_next(delays, &last), 0);
 	mn_close(delays);
 	/* The other one had both as well, and replays them. */
 	expect_event(ctx, MIGRATE_NOTIFY_EVENT_PREPARE, &last);
 	expect_event(ctx, MIGRATE_NOTIFY_EVENT_COMPLETE, &last);
-	assert_int_equal(mn_subscribe(ctx, ALL, ev.seq), 0);
+	assert_int_equal(mn_subscribe(ctx, ALL, ev.seq, mn_instance(ctx)), 0);
 	expect_event(ctx, MIGRATE_NOTIFY_EVENT_READY, &last);
 	assert_int_equal(last.seq, ev.seq + 1);
+	assert_false(last.flags & MIGRATE_NOTIFY_EVENT_LOST);
 	expect_event(ctx, MIGRATE_NOTIFY_EVENT_COMPLETE, &last);
 	assert_int_equal(mn_wait(ctx, 0), 0);
+	/* The number of another load's event says nothing of what happened since. */
+	assert_int_equal(mn_subscribe(ctx, ALL, ev.seq, mn_instance(ctx) + 1), 0);
+	expect_event(ctx, MIGRATE_NOTIFY_EVENT_PREPARE, &last);
+	assert_true(last.flags & MIGRATE_NOTIFY_EVENT_LOST);
+	while (mn_next(ctx, &last) > 0)
+		assert_false(last.flags & MIGRATE_NOTIFY_EVENT_LOST);
 }
 
 static void refusal_and_late(void **state)
@@ -248,7 +256,7 @@ static void refusal_and_late(void **state)
 
 	(void)state;
 	assert_int_equal(mn_open(&delays, "stubborn", MN_OPEN_DELAY), 0);
-	assert_int_equal(mn_subscribe(ctx, ALL, MIGRATE_NOTIFY_CURSOR_NOW), 0);
+	assert_int_equal(mn_subscribe(ctx, ALL, MIGRATE_NOTIFY_CURSOR_NOW, 0), 0);
 	assert_int_equal(inject(MIGRATE_NOTIFY_INJECT_PREPARE, 200, 0, 30), 0);
 	expect_event(ctx, MIGRATE_NOTIFY_EVENT_PREPARE, &ev);
 	expect_event(ctx, MIGRATE_NOTIFY_EVENT_TIMED_OUT, &ev);
@@ -308,7 +316,7 @@ static void forked_child(void **state)
 
 		if (driver)
 			bad |= mn_next(ctx, &ev) != -ECHILD || mn_wait(ctx, -1) != -ECHILD ||
-			       mn_ack(ctx, 1) != -ECHILD || mn_subscribe(ctx, 0, 0) != -ECHILD;
+			       mn_ack(ctx, 1) != -ECHILD || mn_subscribe(ctx, 0, 0, 0) != -ECHILD;
 		mn_close(ctx);
 		bad |= mn_open(&own, "child", 0) != 0 || mn_next(own, &ev) != 0;
 		mn_close(own);

@@ -93,6 +93,18 @@ def test_threads():
         assert len(got) == 200 == len(set(got))
 
 
+def test_instance():
+    with mn.Context() as ctx:
+        inject(1, 500)
+        inject(3, 500, status=2)
+        seq = ctx.next().seq
+        ctx.subscribe(cursor=seq, instance=ctx.instance)
+        event = ctx.next()
+        assert event.type == 'complete' and event.op == 500 and not event.lost
+        ctx.subscribe(cursor=seq, instance=ctx.instance + 1)
+        assert ctx.next().lost and not ctx.next().lost
+
+
 def test_fork():
     with mn.Context() as ctx:
         pid = os.fork()
@@ -106,7 +118,8 @@ def test_closed():
     ctx = mn.Context()
     ctx.close()
     ctx.close()
-    assert raises(ValueError, ctx.next)
+    assert raises(ValueError, ctx.next) and raises(ValueError, ctx.page)
+    assert raises(ValueError, lambda: ctx.generation)
 
 
 def test_dropped():

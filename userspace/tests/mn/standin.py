@@ -30,7 +30,7 @@ UAPI = os.path.join(os.path.dirname(__file__), '../../../include/uapi/linux/')
 FEATURES = {m[2]: int(m[1]) for m in re.finditer(
     r'^MN_FEATURE\((\d+),\s*\w+,\s*"([^"]+)"',
     open(UAPI + 'migrate_notify_features.def').read(), re.M)}
-EVENT_SIZE = 136
+EVENT_SIZE, EVENT_LOST = 136, 4
 SUBSCRIBE = struct.Struct('<IIQQQII32s')
 INSTANCE = 0x5eed
 INJECT = struct.Struct('<IIQIIQ4Q4Q')
@@ -75,7 +75,7 @@ class Subscriber:
         self.acks = self.missed = self.last = self.max = 0
         self.waiting = self.refused = False
         self.acked_op = 0
-        self.cursor, self.unsent = u64(0), b''
+        self.cursor, self.unsent, self.lost = u64(0), b'', False
 
 
 class Driver:
@@ -101,6 +101,9 @@ class Driver:
         record = ctypes.create_string_buffer(EVENT_SIZE)
         try:
             while s.unsent or self.core.core_read(ctypes.byref(s.cursor), s.events, record):
+                if s.lost and not s.unsent:
+                    record[6] = record[6][0] | EVENT_LOST
+                    s.lost = False
                 s.unsent = s.unsent or record.raw
                 s.sock.send(s.unsent, socket.MSG_DONTWAIT)
                 s.unsent = b''
@@ -168,10 +171,11 @@ class Driver:
         if flags & ~1 or events & ~0x7e or reserved or flags & ~events >> 1 or (
                 size and size < EVENT_SIZE):
             return -errno.EINVAL, b''
-        if instance and instance != INSTANCE:
-            cursor = 0
         if flags & 1 and not s.write:
             return -errno.EPERM, b''
+        s.lost = bool(instance) and instance != INSTANCE
+        if s.lost:
+            cursor = 0
         s.delay, s.events, s.name = bool(flags & 1), events, name
         if not s.delay and s.waiting:
             self.acked(s)
@@ -204,7 +208,10 @@ class Driver:
             result, out = self.list(data)
         else:
             result, out = -errno.ENOTTY, b''
-        s.control.send(struct.pack('<i', result) + out)
+        try:
+            s.control.send(struct.pack('<i', result) + out)
+        except BrokenPipeError:         # died meanwhile
+            pass
 
     def accept(self):
         sock = self.listen.accept()[0]
