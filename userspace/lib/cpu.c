@@ -70,10 +70,17 @@ static bool tsc_aux_is_cpu(void)
 	uint32_t lo, hi, aux;
 	unsigned int cpu;
 
-	if (!has(0x80000001, MIGRATE_NOTIFY_REG_EDX, 27) || getcpu(&cpu, NULL))
+	if (!has(0x80000001, MIGRATE_NOTIFY_REG_EDX, 27))
 		return false;
-	asm volatile("rdtscp" : "=a"(lo), "=d"(hi), "=c"(aux));
-	return (aux & 0xfff) == cpu;
+	/* The scheduler may move us between the two. */
+	for (int i = 0; i < 5; i++) {
+		if (getcpu(&cpu, NULL))
+			return false;
+		asm volatile("rdtscp" : "=a"(lo), "=d"(hi), "=c"(aux));
+		if ((aux & 0xfff) == cpu)
+			return true;
+	}
+	return false;
 }
 
 /* One CPU, that we are bound to (or the only one that we can see). */
