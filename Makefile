@@ -29,6 +29,7 @@ help:
 	@echo '  check            everything: user space, KUnit, every host, kernel and variant'
 	@echo '  bench            exits and time polled, with the suite and without; BENCH="--quick ..."'
 	@echo '  check-user       only what needs neither root nor the lab'
+	@echo '  measure          what libmigrate-notify costs here, and what CPU features gain'
 	@echo '  shell            a shell in a guest; HOST=bare|kvm|xen KERNEL=6.1|6.12 APPEND=nopv'
 	@echo '  images           build the images of the lab that are missing'
 	@echo '  deps             install the packages that building and testing need'
@@ -64,6 +65,9 @@ bench:
 
 check-user:
 	@tests/check.sh user
+
+measure: userspace
+	@userspace/tests/mn/measure.sh build/userspace
 
 shell:
 	@$(LAB) shell --host $(HOST) --kernel $(KERNEL) --append '$(APPEND)'

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Fuzzes each parser for $FUZZ_SECONDS (5), from the corpus kept here. Speaks TAP.
+# Fuzzes each parser for $FUZZ_SECONDS (8), from the corpus kept here. Speaks TAP.
 # Usage: run.sh DIRECTORY-OF-FUZZERS NAME...
 #   FUZZ_KEEP=1   add what was found new to the corpus
 
@@ -20,7 +20,7 @@ for name in "$@"; do
 		continue
 	fi
 	mkdir "$tmp/$name"
-	if "$bin/${name}_fuzz" -max_total_time="${FUZZ_SECONDS:-5}" -max_len=20000 -timeout=10 \
+	if "$bin/${name}_fuzz" -max_total_time="${FUZZ_SECONDS:-8}" -max_len=20000 -timeout=10 \
 		-artifact_prefix="$tmp/" -print_final_stats=1 "$tmp/$name" "$here/corpus/$name" \
 		>"$tmp/log" 2>&1; then
 		echo "ok $n - fuzz $name: $(sed -n 's/^stat::number_of_executed_units: //p' "$tmp/log") runs"
