@@ -40,7 +40,7 @@ def lines(guest, command):
     return [json.loads(line) for line in ok(guest.run(command), command).splitlines()]
 
 
-def until(guest, command, seconds=20):
+def until(guest, command, seconds=60):
     end = time.monotonic() + seconds
     while guest.run(command)["rc"]:
         if time.monotonic() > end:
