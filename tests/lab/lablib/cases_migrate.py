@@ -4,7 +4,7 @@ import os
 import re
 import time
 
-from .cases import case_clean, idle_counters, load, need, ok, status, IDLE, Wrong
+from .cases import case_clean, load, need, ok, polls_won, status, PING_PONG, Wrong
 from .cases_pveoi import case_eoi_move
 from .cases_migrate_user import (case_mn_born_rich, case_mn_cli, case_mn_orchestrated,
                                  start_worker, worker_blocks)
@@ -36,7 +36,6 @@ KVM_ROWS = {
 RICH_ROW = ("EPYC", "EPYC,-aes,-avx2,-bmi2", set(), set())
 PLAIN_LIBC = "GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX2,-BMI2"
 POLLING_ROW = KVM_ROWS["host"][0]
-POLLS_AGAIN = 10        # seconds, after it was told that it has moved
 # By host: the source that sees a migration, and the status that it gives.
 SOURCES = {"bare": (3, 1), "kvm": (4, 4)}
 
@@ -306,39 +305,22 @@ def case_mn_polling(guest):
     there, added, _ = guest.spec["row"]
     load_driver(guest)
 
-    def look():
-        return {"won": idle_counters(guest)["polls_won"],
-                "rounds": int(ok(guest.run("wc -l </run/lab/rounds"), "rounds"))}
-
     def costs():
         out = ok(guest.run("cd /sys/module/hybrid && "
                            "cat platform/generation cost/exit_ns cost/halt_ns"), "costs")
         return tuple(map(int, out.split()))
 
-    def wins(seconds):
-        """How long until 100 polls are won, in a ping-pong that goes on; None: longer."""
-        before, started = look(), time.monotonic()
-        while time.monotonic() - started < seconds:
-            time.sleep(0.5)
-            now = look()
-            if now["won"] - before["won"] > 100 and now["rounds"] > before["rounds"]:
-                return time.monotonic() - started
-        return None
-
-    ok(guest.run("setsid sh -c 'while pingpong 200 >>/run/lab/rounds 2>&1; do :; done' "
-                 ">/dev/null 2>&1 & sleep 2"), "pingpong")
-    need(wins(POLLS_AGAIN), f"polls nothing before the move: {look()}")
+    ok(guest.run(PING_PONG), "pingpong")
+    polls_won(guest, "before the move")
     generation, exit_ns, halt_ns = costs()
     watch(guest, 1)
     downtime = guest.move(there)
     events = parse_events(wait_for(guest, "complete ", 30))
     paired(events)
     need(added <= events[-1]["added"], f"added {events[-1]['added']}, not {added}")
-    again = wins(POLLS_AGAIN)
     after = costs()
-    reason = ok(guest.run(f"cat {IDLE}/reason"), "reason").strip()
-    said = f"exit {exit_ns} -> {after[1]} ns, halt {halt_ns} -> {after[2]} ns, {reason}"
-    need(again, f"polls nothing after the move: {look()}; {said}")
+    said = f"exit {exit_ns} -> {after[1]} ns, halt {halt_ns} -> {after[2]} ns"
+    again = polls_won(guest, f"after the move, {said}")
     need(after[0] == generation + 1, f"costs are not measured anew: generation {after[0]}")
     need(after[1] and after[2] and after[1:] != (exit_ns, halt_ns), f"not measured anew: {said}")
     ok(guest.run("pkill pingpong"), "pkill pingpong")
