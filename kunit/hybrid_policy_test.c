@@ -20,7 +20,7 @@ static const struct hybrid_policy_params all_auto;
  */
 static const u64 matters[] = {
 	F(APIC_ACCESS_VIRT), F(X2APIC_VIRT), F(X2APIC_ON), F(IRQ_REMAP),
-	F(KVM_PV_IPI) | F(KVM_PV_EOI), F(XEN_PV), F(XEN_PIRQS) | F(KERNEL_ENCRYPTED),
+	F(KVM_PV_IPI) | F(KVM_PV_EOI), F(XEN_PV), F(XEN_PIRQS) | F(XEN_VCPU_ID) | F(KERNEL_ENCRYPTED),
 	F(KERNEL_PV), F(KERNEL_PV_EOI), F(KERNEL_XEN_UPCALL), F(KERNEL_CPUIDLE),
 	F(KERNEL_HALTPOLL), F(KERNEL_IDLE_POLL) | F(HOST_IRQ), F(HYPERV_APIC_MSRS), F(HYPERV_IPI),
 	F(KERNEL_STEAL_TIME),
@@ -59,7 +59,8 @@ static const char *objection(enum hybrid_op op, const struct hybrid_decision *d,
 	if ((d->path == HYBRID_PATH_POLL) != (d->why == HYBRID_WHY_SAVES) ||
 	    (d->path == HYBRID_PATH_LAZY) != (d->why == HYBRID_WHY_TABLE_EXITS) ||
 	    (d->path == HYBRID_PATH_PV_EOI) != (d->why == HYBRID_WHY_EOI_FLAG) ||
-	    (d->path == HYBRID_PATH_HYPERCALL) != (d->why == HYBRID_WHY_HOST_ABI))
+	    (d->path == HYBRID_PATH_HYPERCALL) != (d->why == HYBRID_WHY_HOST_ABI) ||
+	    (d->path == HYBRID_PATH_EVTCHN) != (d->why == HYBRID_WHY_EVENTS))
 		return "path and reason disagree";
 
 	switch (d->why) {
@@ -126,6 +127,26 @@ static const char *objection(enum hybrid_op op, const struct hybrid_decision *d,
 	case HYBRID_WHY_ENCRYPTED:
 		return op == HYBRID_OP_EOI && hybrid_has(c, HYBRID_F_KERNEL_ENCRYPTED) ?
 		       NULL : "nothing is encrypted";
+	case HYBRID_WHY_NO_PIRQS:
+		return op == HYBRID_OP_EOI && c->hv == HYBRID_HV_XEN &&
+		       !(c->features & (F(XEN_PIRQS) | F(KERNEL_PV))) ?
+		       NULL : "not Xen, or it has pirqs, or the kernel would know";
+	case HYBRID_WHY_XEN_UPCALL:
+		return op == HYBRID_OP_EOI && c->hv == HYBRID_HV_XEN &&
+		       hybrid_has(c, HYBRID_F_KERNEL_PV) &&
+		       hybrid_has(c, HYBRID_F_KERNEL_XEN_UPCALL) ? NULL : "no such upcalls";
+	case HYBRID_WHY_EVENTS:
+		if (op != HYBRID_OP_EOI && op != HYBRID_OP_MSI_MASK && op != HYBRID_OP_MSI_AFFINITY)
+			return "not about a device's interrupt";
+		/* Never worse: where the APIC is virtualised they cost exits. */
+		if (c->features & F(APIC_ACCESS_VIRT) ||
+		    (c->features & F(X2APIC_VIRT) && c->features & F(X2APIC_ON)) ||
+		    (cost->ns[HYBRID_PROBE_LAPIC] && cost->ns[HYBRID_PROBE_LAPIC] < cost->exit_ns / 4))
+			return "the APIC is virtualised";
+		return c->hv == HYBRID_HV_XEN && hybrid_has(c, HYBRID_F_XEN_PIRQS) &&
+		       hybrid_has(c, HYBRID_F_XEN_VCPU_ID) &&
+		       !(c->features & (F(KERNEL_PV) | F(IRQ_REMAP) | F(XEN_PV))) ?
+		       NULL : "not possible";
 	case HYBRID_WHY_OPERATOR:
 		return "nobody asked for it";
 	default:
@@ -278,7 +299,10 @@ static const struct policy_case examples[] = {
 	{ "KVM, nopv, measured: the LAPIC does not exit", HYBRID_HV_KVM, 0, 2, 2,
 	  WHY(APIC_VIRT, TABLE_EXITS, TABLE_EXITS, APIC_VIRT, NO_STEAL_TIME, NOT_WORTH) },
 	{ "Xen on AMD, PVHVM kernel", HYBRID_HV_XEN, F(KERNEL_PV) | F(KERNEL_XEN_UPCALL), 2, 1,
-	  WHY(NOT_BUILT, TABLE_EXITS, TABLE_EXITS, KERNEL_PV, SAVES, KERNEL_PV) },
+	  WHY(XEN_UPCALL, TABLE_EXITS, TABLE_EXITS, KERNEL_PV, SAVES, KERNEL_PV) },
+	{ "Xen with hvm_pirq, PVHVM kernel", HYBRID_HV_XEN,
+	  F(KERNEL_PV) | F(KERNEL_XEN_UPCALL) | F(XEN_PIRQS) | F(XEN_VCPU_ID), 2, 1,
+	  WHY(XEN_UPCALL, KERNEL_PV, KERNEL_PV, KERNEL_PV, SAVES, KERNEL_PV) },
 	{ "Xen with hvm_pirq, callback vector", HYBRID_HV_XEN, F(KERNEL_PV) | F(XEN_PIRQS), 2, 1,
 	  WHY(KERNEL_PV, KERNEL_PV, KERNEL_PV, KERNEL_PV, SAVES, KERNEL_PV) },
 	{ "Xen on APICv, x2APIC", HYBRID_HV_XEN,
@@ -287,13 +311,25 @@ static const struct policy_case examples[] = {
 	  WHY(APIC_VIRT, TABLE_EXITS, TABLE_EXITS, KERNEL_PV, SAVES, KERNEL_PV) },
 	{ "Xen that claims APICv, measured to exit", HYBRID_HV_XEN,
 	  F(KERNEL_PV) | F(KERNEL_XEN_UPCALL) | F(X2APIC_VIRT) | F(X2APIC_ON), 2, 1,
-	  WHY(NOT_BUILT, TABLE_EXITS, TABLE_EXITS, KERNEL_PV, SAVES, KERNEL_PV) },
+	  WHY(XEN_UPCALL, TABLE_EXITS, TABLE_EXITS, KERNEL_PV, SAVES, KERNEL_PV) },
 	{ "Hyper-V, Debian's kernel", HYBRID_HV_HYPERV,
 	  F(KERNEL_PV) | F(HYPERV_APIC_MSRS) | F(HYPERV_IPI), 2, 1,
 	  WHY(KERNEL_PV, TABLE_EXITS, TABLE_EXITS, KERNEL_PV, NO_STEAL_TIME, NOT_WORTH) },
 	{ "Hyper-V, nopv", HYBRID_HV_HYPERV, F(HYPERV_APIC_MSRS) | F(HYPERV_IPI), 2, 1,
 	  WHY(NOT_BUILT, TABLE_EXITS, TABLE_EXITS, NOT_BUILT, NO_STEAL_TIME, NOT_WORTH) },
-	{ "Xen, nopv", HYBRID_HV_XEN, F(XEN_PIRQS), 2, 1,
+	{ "Xen, nopv", HYBRID_HV_XEN, F(XEN_VCPU_ID), 2, 1,
+	  WHY(NO_PIRQS, TABLE_EXITS, TABLE_EXITS, NOT_BUILT, NO_STEAL_TIME, NOT_WORTH) },
+	{ "Xen with hvm_pirq, nopv", HYBRID_HV_XEN, F(XEN_PIRQS) | F(XEN_VCPU_ID), 2, 1,
+	  WHY(EVENTS, EVENTS, EVENTS, NOT_BUILT, NO_STEAL_TIME, NOT_WORTH) },
+	{ "Xen with hvm_pirq, nopv, one CPU", HYBRID_HV_XEN, F(XEN_PIRQS) | F(XEN_VCPU_ID), 1, 1,
+	  WHY(EVENTS, EVENTS, EVENTS, ONE_CPU, NO_STEAL_TIME, NOT_WORTH) },
+	{ "Xen with hvm_pirq, nopv, APICv", HYBRID_HV_XEN,
+	  F(XEN_PIRQS) | F(XEN_VCPU_ID) | F(APIC_ACCESS_VIRT), 2, 2,
+	  WHY(APIC_VIRT, TABLE_EXITS, TABLE_EXITS, APIC_VIRT, NO_STEAL_TIME, NOT_WORTH) },
+	{ "Xen with hvm_pirq, nopv, x2APIC virtualised", HYBRID_HV_XEN,
+	  F(XEN_PIRQS) | F(XEN_VCPU_ID) | F(X2APIC_VIRT) | F(X2APIC_ON), 2, 0,
+	  WHY(APIC_VIRT, TABLE_EXITS, TABLE_EXITS, APIC_VIRT, NO_EXIT, NOT_WORTH) },
+	{ "Xen with hvm_pirq, nopv, no vCPU ids", HYBRID_HV_XEN, F(XEN_PIRQS), 2, 1,
 	  WHY(NOT_BUILT, TABLE_EXITS, TABLE_EXITS, NOT_BUILT, NO_STEAL_TIME, NOT_WORTH) },
 	{ "x2APIC on, only the other mode virtualised", HYBRID_HV_KVM,
 	  F(X2APIC_ON) | F(APIC_ACCESS_VIRT), 2, 1,
@@ -333,7 +369,9 @@ static void decides(struct kunit *test)
 					example->why[op] == HYBRID_WHY_EOI_FLAG ?
 					HYBRID_PATH_PV_EOI :
 					example->why[op] == HYBRID_WHY_HOST_ABI ?
-					HYBRID_PATH_HYPERCALL : HYBRID_PATH_KERNEL;
+					HYBRID_PATH_HYPERCALL :
+					example->why[op] == HYBRID_WHY_EVENTS ?
+					HYBRID_PATH_EVTCHN : HYBRID_PATH_KERNEL;
 
 		KUNIT_EXPECT_EQ(test, p.op[op].path, path);
 		KUNIT_EXPECT_STREQ_MSG(test, hybrid_reason_name(p.op[op].why),

@@ -20,6 +20,7 @@ extern struct kunit_suite pvirq_mask_suite;
 extern struct kunit_suite pvirq_message_suite;
 extern struct kunit_suite pvirq_judge_suite;
 extern struct kunit_suite pvirq_word_suite;
+extern struct kunit_suite pvirq_event_suite;
 
 #define HYBRID_SUITES	&hybrid_snapshot_suite, &hybrid_detect_suite, \
 			&hybrid_host_suite, &hybrid_level_suite, &hybrid_policy_suite, \
@@ -28,6 +29,6 @@ extern struct kunit_suite pvirq_word_suite;
 			&migrate_page_suite, &migrate_parse_suite, \
 			&migrate_answer_suite, \
 			&pvirq_mask_suite, &pvirq_message_suite, &pvirq_judge_suite, \
-			&pvirq_word_suite
+			&pvirq_word_suite, &pvirq_event_suite
 
 #endif

@@ -21,18 +21,27 @@ static struct pvirq_facts facts_of_index(u32 i)
 
 static struct pvirq_wishes wishes_of_index(u32 i)
 {
+	static const enum hybrid_path eois[] = {
+		HYBRID_PATH_KERNEL, HYBRID_PATH_PV_EOI, HYBRID_PATH_EVTCHN, HYBRID_PATH_KERNEL
+	};
 	static const enum hybrid_path paths[] = {
-		HYBRID_PATH_KERNEL, HYBRID_PATH_LAZY, HYBRID_PATH_HYPERCALL, HYBRID_PATH_KERNEL
+		HYBRID_PATH_KERNEL, HYBRID_PATH_LAZY, HYBRID_PATH_HYPERCALL, HYBRID_PATH_EVTCHN
 	};
 
 	return (struct pvirq_wishes){
 		.policy_mask = paths[i & 3], .policy_move = paths[i >> 2 & 3], .force = i & 16,
-		.policy_eoi = i & 32 ? HYBRID_PATH_PV_EOI : HYBRID_PATH_KERNEL,
-		.device = (i >> 6) % PVIRQ_WANT_NR, .irq = (i >> 6) / PVIRQ_WANT_NR,
+		.policy_eoi = eois[i >> 5 & 3],
+		.device = (i >> 7) % PVIRQ_WANT_NR, .irq = (i >> 7) / PVIRQ_WANT_NR,
 	};
 }
 
-#define WISHES	(64 * PVIRQ_WANT_NR * PVIRQ_WANT_NR)
+#define WISHES	(128 * PVIRQ_WANT_NR * PVIRQ_WANT_NR)
+
+static bool wants_events(const struct pvirq_wishes *w)
+{
+	return w->policy_eoi == HYBRID_PATH_EVTCHN && w->policy_mask == HYBRID_PATH_EVTCHN &&
+	       w->policy_move == HYBRID_PATH_EVTCHN;
+}
 
 static const char *objection(const struct pvirq_facts *f, const struct pvirq_wishes *w,
 			     const struct pvirq_verdict *v)
@@ -46,7 +55,8 @@ static const char *objection(const struct pvirq_facts *f, const struct pvirq_wis
 		return "no reason";
 	if ((v->path == HYBRID_PATH_HYPERCALL) != (v->why == PVIRQ_WHY_HOST_ABI))
 		return "path and reason disagree";
-	if (v->path != (v->why == PVIRQ_WHY_HOST_ABI ? HYBRID_PATH_HYPERCALL :
+	if (v->path == HYBRID_PATH_EVTCHN ? !v->mask || !v->move :
+	    v->path != (v->why == PVIRQ_WHY_HOST_ABI ? HYBRID_PATH_HYPERCALL :
 			v->mask || v->move ? HYBRID_PATH_LAZY :
 			v->eoi ? HYBRID_PATH_PV_EOI : HYBRID_PATH_KERNEL))
 		return "not the path";
@@ -55,9 +65,14 @@ static const char *objection(const struct pvirq_facts *f, const struct pvirq_wis
 		return "not the policy for EOIs";
 	if (!safe)
 		return v->mask || v->move ? "not safe" :
-		       v->why <= PVIRQ_WHY_POLICY ? "not the reason" : NULL;
-	if (v->why > PVIRQ_WHY_POLICY)
+		       v->why <= PVIRQ_WHY_POLICY || v->why == PVIRQ_WHY_FALLBACK ?
+		       "not the reason" : NULL;
+	if (v->why > PVIRQ_WHY_POLICY && v->why != PVIRQ_WHY_FALLBACK)
 		return "nothing is in the way";
+	if (v->path == HYBRID_PATH_EVTCHN)
+		return !wants_events(w) || want != PVIRQ_WANT_AUTO || w->force ? "not asked for" :
+		       !f->can_mask || !v->mask || !v->move ? "not safe" :
+		       v->why != PVIRQ_WHY_SAVES ? "not the reason" : NULL;
 	if (v->mask && !f->can_mask)
 		return "nothing to mask";
 	if (want == PVIRQ_WANT_KERNEL)
@@ -67,9 +82,14 @@ static const char *objection(const struct pvirq_facts *f, const struct pvirq_wis
 	if ((v->why == PVIRQ_WHY_HOST_ABI) != (f->msix && w->policy_mask == HYBRID_PATH_HYPERCALL &&
 					       w->policy_move == HYBRID_PATH_HYPERCALL))
 		return "the host's table has MSI-X only, and both or nothing";
+	if (wants_events(w) && f->can_mask)
+		return "not an event";
 	if (v->move != (w->policy_move != HYBRID_PATH_KERNEL) ||
 	    v->mask != (w->policy_mask != HYBRID_PATH_KERNEL && f->can_mask))
 		return "not the policy";
+	if (v->why == PVIRQ_WHY_FALLBACK)
+		return w->policy_move != HYBRID_PATH_EVTCHN &&
+		       w->policy_mask != HYBRID_PATH_EVTCHN ? "no event was asked for" : NULL;
 	return (v->why == PVIRQ_WHY_POLICY) == (v->path == HYBRID_PATH_KERNEL) ? NULL : "not the reason";
 }
 

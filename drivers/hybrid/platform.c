@@ -16,8 +16,11 @@
 #include <asm/msr.h>
 #include <asm/processor.h>
 
+#include <asm/xen/hypercall.h>
+
 #include <xen/events.h>
 #include <xen/features.h>
+#include <xen/interface/version.h>
 #include <xen/xen.h>
 
 #include "../../compat/irq_remap.h"
@@ -74,6 +77,21 @@ static u32 xen_facts(void)
 	if (xen_percpu_upcall)
 		facts |= BIT(HYBRID_KERNEL_XEN_UPCALL);
 	return facts;
+}
+
+/* Of a kernel that runs without its Xen support, and did not ask. */
+static u32 ask_xen(const struct hybrid_snapshot *s)
+{
+	struct xen_feature_info info = { .submap_idx = 0 };
+	struct hybrid_caps caps;
+
+	if (xen_domain())
+		return 0;
+	hybrid_detect(&caps, s);
+	/* Not one that only looks like it: KVM presents its leaves, and has other hypercalls. */
+	if (caps.hv != HYBRID_HV_XEN || HYPERVISOR_xen_version(XENVER_get_features, &info))
+		return 0;
+	return info.submap & BIT(XENFEAT_hvm_pirqs) ? BIT(HYBRID_KERNEL_XEN_PIRQS) : 0;
 }
 
 static bool irq_remapped(void)
@@ -160,6 +178,6 @@ void hybrid_platform_snapshot(struct hybrid_snapshot *s)
 	hybrid_snapshot_read(s, &reader);
 	migrate_enable();
 
-	s->kernel = kernel_facts();
+	s->kernel = kernel_facts() | ask_xen(s);
 	s->nr_cpus = num_online_cpus();
 }

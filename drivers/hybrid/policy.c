@@ -51,6 +51,9 @@ static const char *const reason_names[] = {
 	[HYBRID_WHY_EOI_FLAG]		= "eoi-flag",
 	[HYBRID_WHY_ENCRYPTED]		= "memory-encrypted",
 	[HYBRID_WHY_HOST_ABI]		= "host-abi",
+	[HYBRID_WHY_NO_PIRQS]		= "no-pirqs",
+	[HYBRID_WHY_XEN_UPCALL]		= "xen-upcall",
+	[HYBRID_WHY_EVENTS]		= "event-channels",
 	[HYBRID_WHY_OPERATOR]		= "operator",
 };
 
@@ -86,6 +89,12 @@ static const char *const texts[HYBRID_WHY_NR] = {
 		"This guest's memory is encrypted, and a flag in it that the host could read is not made here.",
 	[HYBRID_WHY_HOST_ABI] =
 		"The host has the suite's own interface for it.",
+	[HYBRID_WHY_NO_PIRQS] =
+		"Xen offers this guest no pirqs, by which a device's interrupts could become events (hvm_pirq=1 in the guest's configuration; off by default since Xen 4.19).",
+	[HYBRID_WHY_XEN_UPCALL] =
+		"The kernel takes Xen's events by a LAPIC vector of each vCPU, with an EOI each; Xen offers no way back to the callback vector, which needs none.",
+	[HYBRID_WHY_EVENTS] =
+		"The kernel runs without its Xen support; pvirq.ko turns the devices' interrupts into Xen's event channels.",
 	[HYBRID_WHY_OPERATOR] =
 		"The module parameter of this name says so.",
 	[HYBRID_WHY_NO_EXIT] =
@@ -103,6 +112,8 @@ static const char *const texts[HYBRID_WHY_NR] = {
 /* ... and where there is more to say on one of them. */
 static const char *const op_texts[HYBRID_OP_NR][HYBRID_WHY_NR] = {
 	[HYBRID_OP_EOI] = {
+		[HYBRID_WHY_EVENTS] =
+			"pvirq.ko binds MSIs to Xen's event channels, which arrive by a vector that needs no EOI; those of timers and IPIs are as before.",
 		[HYBRID_WHY_APIC_VIRT] =
 			"The host virtualises the APIC in hardware: an EOI does not exit.",
 		[HYBRID_WHY_KERNEL_PV] =
@@ -113,6 +124,8 @@ static const char *const op_texts[HYBRID_OP_NR][HYBRID_WHY_NR] = {
 			"Each interrupt ends in an EOI that exits to the host; this version has no code that avoids it.",
 	},
 	[HYBRID_OP_MSI_MASK] = {
+		[HYBRID_WHY_EVENTS] =
+			"pvirq.ko binds MSIs to Xen's event channels: a mask is a bit in shared memory and does not exit.",
 		[HYBRID_WHY_KERNEL_PV] =
 			"The kernel binds MSIs to Xen event channels: a mask is a bit in shared memory and does not exit.",
 		[HYBRID_WHY_IRQ_REMAP] =
@@ -123,6 +136,8 @@ static const char *const op_texts[HYBRID_OP_NR][HYBRID_WHY_NR] = {
 			"The host has the suite's own interface: with pvirq.ko a mask is a bit in memory that the host looks at, and unmasking exits only if it held an interrupt back.",
 	},
 	[HYBRID_OP_MSI_AFFINITY] = {
+		[HYBRID_WHY_EVENTS] =
+			"pvirq.ko binds MSIs to Xen's event channels: a move is one hypercall.",
 		[HYBRID_WHY_KERNEL_PV] =
 			"The kernel binds MSIs to Xen event channels: a move is one hypercall.",
 		[HYBRID_WHY_IRQ_REMAP] =
@@ -187,13 +202,32 @@ static bool kernel_on_xen(const struct hybrid_caps *c)
 	return c->hv == HYBRID_HV_XEN && hybrid_has(c, HYBRID_F_KERNEL_PV);
 }
 
-/* The kernel's own condition for it (xen_msi_init(), arch/x86/pci/xen.c). */
+static bool xen_virtualises_apic(const struct hybrid_caps *c)
+{
+	return hybrid_has(c, HYBRID_F_APIC_ACCESS_VIRT) ||
+	       (hybrid_has(c, HYBRID_F_X2APIC_VIRT) && hybrid_has(c, HYBRID_F_X2APIC_ON));
+}
+
+/*
+ * The kernel's own condition for it (xen_msi_init(), arch/x86/pci/xen.c). It leaves no guest to us
+ * where the kernel runs its Xen support: either it binds all MSIs by itself, or the host offers no
+ * pirqs, or they would lose.
+ */
 static bool kernel_binds_pirqs(const struct hybrid_caps *c)
 {
-	if (hybrid_has(c, HYBRID_F_APIC_ACCESS_VIRT) ||
-	    (hybrid_has(c, HYBRID_F_X2APIC_VIRT) && hybrid_has(c, HYBRID_F_X2APIC_ON)))
-		return false;
-	return kernel_on_xen(c) && hybrid_has(c, HYBRID_F_XEN_PIRQS);
+	return !xen_virtualises_apic(c) && kernel_on_xen(c) && hybrid_has(c, HYBRID_F_XEN_PIRQS);
+}
+
+/*
+ * A kernel that runs without its Xen support, where MSIs can become event channels, and gain by it:
+ * pirqs defeat a virtualised APIC, which is why Xen itself no longer offers them by default.
+ */
+static bool events_win(const struct hybrid_caps *c, const struct hybrid_cost *cost)
+{
+	return c->hv == HYBRID_HV_XEN && !hybrid_has(c, HYBRID_F_KERNEL_PV) &&
+	       hybrid_has(c, HYBRID_F_XEN_PIRQS) && hybrid_has(c, HYBRID_F_XEN_VCPU_ID) &&
+	       !xen_virtualises_apic(c) && !apic_virtualised(c, cost) &&
+	       !hybrid_has(c, HYBRID_F_IRQ_REMAP);
 }
 
 static enum hybrid_reason why_eoi(const struct hybrid_caps *c, const struct hybrid_cost *cost)
@@ -209,21 +243,33 @@ static enum hybrid_reason why_eoi(const struct hybrid_caps *c, const struct hybr
 	if (hybrid_has(c, HYBRID_F_KVM_PV_EOI))
 		return hybrid_has(c, HYBRID_F_KERNEL_ENCRYPTED) ? HYBRID_WHY_ENCRYPTED :
 								  HYBRID_WHY_EOI_FLAG;
+	if (events_win(c, cost))
+		return HYBRID_WHY_EVENTS;
+	if (kernel_on_xen(c))
+		return HYBRID_WHY_XEN_UPCALL;
+	if (c->hv == HYBRID_HV_XEN && !hybrid_has(c, HYBRID_F_XEN_PIRQS))
+		return HYBRID_WHY_NO_PIRQS;
 	return HYBRID_WHY_NOT_BUILT;
 }
 
 /* What is saved are exits to the device's model: the APIC, virtualised or not, has no part in it. */
-static enum hybrid_reason why_msi_mask(const struct hybrid_caps *c)
+static enum hybrid_reason why_msi_mask(const struct hybrid_caps *c, const struct hybrid_cost *cost)
 {
 	if (kernel_binds_pirqs(c))
 		return HYBRID_WHY_KERNEL_PV;
 	if (hybrid_has(c, HYBRID_F_IRQ_REMAP))
 		return HYBRID_WHY_IRQ_REMAP;
-	return hybrid_has(c, HYBRID_F_HOST_IRQ) ? HYBRID_WHY_HOST_ABI : HYBRID_WHY_TABLE_EXITS;
+	if (hybrid_has(c, HYBRID_F_HOST_IRQ))
+		return HYBRID_WHY_HOST_ABI;
+	return events_win(c, cost) ? HYBRID_WHY_EVENTS : HYBRID_WHY_TABLE_EXITS;
 }
 
-static enum hybrid_reason why_msi_affinity(const struct hybrid_caps *c)
+static enum hybrid_reason why_msi_affinity(const struct hybrid_caps *c,
+					   const struct hybrid_cost *cost)
 {
+	/* They come with the masks, and with no EOI: also where there is nothing to move. */
+	if (events_win(c, cost))
+		return HYBRID_WHY_EVENTS;
 	if (c->nr_cpus == 1)
 		return HYBRID_WHY_ONE_CPU;
 	if (kernel_binds_pirqs(c))
@@ -279,9 +325,9 @@ static enum hybrid_reason why(enum hybrid_op op, const struct hybrid_caps *c,
 	case HYBRID_OP_EOI:
 		return why_eoi(c, cost);
 	case HYBRID_OP_MSI_MASK:
-		return why_msi_mask(c);
+		return why_msi_mask(c, cost);
 	case HYBRID_OP_MSI_AFFINITY:
-		return why_msi_affinity(c);
+		return why_msi_affinity(c, cost);
 	case HYBRID_OP_IPI:
 		return why_ipi(c, cost);
 	case HYBRID_OP_IDLE:
@@ -318,6 +364,8 @@ void hybrid_policy_decide(struct hybrid_policy *p, const struct hybrid_caps *cap
 			d->path = HYBRID_PATH_PV_EOI;
 		else if (d->why == HYBRID_WHY_HOST_ABI)
 			d->path = HYBRID_PATH_HYPERCALL;
+		else if (d->why == HYBRID_WHY_EVENTS)
+			d->path = HYBRID_PATH_EVTCHN;
 	}
 }
 

@@ -54,6 +54,24 @@ struct pvirq_dev {
 };
 
 /**
+ * struct pvirq_event - what the evtchn back-end keeps of an interrupt
+ * @port: its event channel
+ * @pirq: what the device is told instead of a vector
+ * @cpu: where its events go
+ * @native: where its vector is; nr_cpu_ids where it has none, or one that is not known
+ * @live: the device is told the pirq, and the port is what is masked and moved
+ * @eoi: Xen has to be told when it has been served
+ */
+struct pvirq_event {
+	u32 port;
+	u32 pirq;
+	unsigned int cpu;
+	unsigned int native;
+	bool live;
+	bool eoi;
+};
+
+/**
  * struct pvirq_irq - an interrupt, taken over or not
  * @chip: what it has for a chip while it is taken over: a copy of its own, changed
  * @backend: whose chip that is; NULL where it is not taken over
@@ -80,6 +98,7 @@ struct pvirq_dev {
  * @attached: hypercall: the device's message names the entry
  * @word: hypercall: what the entry says
  * @next: hypercall: where it is to go, while @moving
+ * @event: the evtchn back-end's
  * @count: what happened since it was taken over
  *
  * From @mask on all is under the interrupt's desc->lock while it is taken over, or while it is
@@ -120,6 +139,7 @@ struct pvirq_irq {
 	bool attached;
 	u64 word;
 	u64 next;
+	struct pvirq_event event;
 	u64 count[PVIRQ_COUNT_NR];
 };
 
@@ -153,6 +173,20 @@ static inline struct pvirq_irq *pvirq_to_irq(struct irq_data *data)
 {
 	return container_of(data->chip, struct pvirq_irq, chip);
 }
+
+/* The device's mask bit. The two words share their place. */
+static inline bool pvirq_is_hard(const struct msi_desc *desc)
+{
+	return (desc->pci.msi_attrib.is_msix ? desc->pci.msix_ctrl : desc->pci.msi_mask) &
+	       PVIRQ_CTRL_MASKED;
+}
+
+/* What the core writes when it deactivates an interrupt. */
+static inline bool pvirq_is_nothing(const struct msi_msg *m)
+{
+	return !m->address_lo && !m->address_hi && !m->data;
+}
+
 /* pveoi.c */
 extern const struct pvirq_backend pvirq_pv_eoi;
 /*
@@ -185,6 +219,15 @@ void pvirq_hypercall_check(void);
 bool pvirq_hypercall_refused(void);
 /* When everything is given back, and nobody calls for more; without the lock. */
 void pvirq_hypercall_exit(void);
+
+/* evtchn.c */
+extern const struct pvirq_backend pvirq_evtchn;
+/*
+ * Brings event channels up, and down. Until then, and where it fails, lazy serves. May sleep;
+ * stopping takes that nothing is taken over.
+ */
+void pvirq_evtchn_start(void);
+void pvirq_evtchn_stop(void);
 
 /* irqset.c: all may sleep */
 

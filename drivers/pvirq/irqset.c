@@ -28,7 +28,7 @@
 
 /* Those that there are; what is not among them is served by the last one, which always works. */
 static const struct pvirq_backend *const backends[] = {
-	&pvirq_hypercall, &pvirq_pv_eoi, &pvirq_lazy
+	&pvirq_evtchn, &pvirq_hypercall, &pvirq_pv_eoi, &pvirq_lazy
 };
 
 static DEFINE_MUTEX(irqs_mutex);
@@ -276,12 +276,14 @@ static void look_at(struct pvirq_dev *dev, struct msi_desc *desc)
 		pvirq_lazy_measure(dev, desc);
 	if (!i->backend) {
 		take(i, data, &v);
-		return;
+	} else {
+		if (i->backend->mode)
+			i->backend->mode(i, data, v.mask, v.move);
+		/* An interrupt that comes meanwhile may do either. */
+		WRITE_ONCE(i->eoi, v.eoi);
 	}
-	if (i->backend->mode)
-		i->backend->mode(i, data, v.mask, v.move);
-	/* An interrupt that comes meanwhile may do either. */
-	WRITE_ONCE(i->eoi, v.eoi);
+	if (i->backend && i->backend->path != v.path)
+		i->why = PVIRQ_WHY_FALLBACK;
 }
 
 /* The caller holds the device's lock, so that its MSI data stays. */

@@ -22,6 +22,7 @@ static const char *const why_names[] = {
 	[PVIRQ_WHY_HOOK]	= "message-hook",
 	[PVIRQ_WHY_NO_MASK]	= "no-mask-bit",
 	[PVIRQ_WHY_MULTI]	= "multi-msi",
+	[PVIRQ_WHY_FALLBACK]	= "fallback",
 };
 
 static const char *const why_texts[] = {
@@ -45,6 +46,8 @@ static const char *const why_texts[] = {
 		"Its vector cannot be masked.",
 	[PVIRQ_WHY_MULTI] =
 		"Several interrupts of the device share one message.",
+	[PVIRQ_WHY_FALLBACK] =
+		"Taken over, but not by the back-end that hybrid.ko's policy names, which could not be had for it: it cannot be masked, the host has no more to give, or the kernel log says why.",
 };
 
 /* PVIRQ_WHY_SAVES where nothing is in the way. */
@@ -72,10 +75,21 @@ static bool eoi_is_safe(const struct pvirq_facts *f, enum pvirq_why why)
 				   why == PVIRQ_WHY_NO_MASK);
 }
 
-/* What the host's ABI cannot serve alone, the lazy back-end can. */
+/*
+ * All or nothing: an event channel changes how it is masked, moved and acknowledged. While a
+ * device that cannot mask is told another message, half of it might be sent.
+ */
+static bool events(const struct pvirq_facts *f, const struct pvirq_wishes *w)
+{
+	return w->policy_eoi == HYBRID_PATH_EVTCHN && w->policy_mask == HYBRID_PATH_EVTCHN &&
+	       w->policy_move == HYBRID_PATH_EVTCHN && f->can_mask;
+}
+
+/* What neither the host's ABI nor an event channel can serve, the lazy back-end can. */
 static bool saves(enum hybrid_path path)
 {
-	return path == HYBRID_PATH_LAZY || path == HYBRID_PATH_HYPERCALL;
+	return path == HYBRID_PATH_LAZY || path == HYBRID_PATH_HYPERCALL ||
+	       path == HYBRID_PATH_EVTCHN;
 }
 
 struct pvirq_verdict pvirq_judge(const struct pvirq_facts *f, const struct pvirq_wishes *w)
@@ -95,6 +109,11 @@ struct pvirq_verdict pvirq_judge(const struct pvirq_facts *f, const struct pvirq
 		v.move = want != PVIRQ_WANT_KERNEL;
 		/* Where there is no bit, a mask costs nothing. */
 		v.mask = v.move && f->can_mask;
+	} else if (events(f, w)) {
+		v.path = HYBRID_PATH_EVTCHN;
+		v.mask = true;
+		v.move = true;
+		return v;
 	} else if (w->policy_mask == HYBRID_PATH_HYPERCALL &&
 		   w->policy_move == HYBRID_PATH_HYPERCALL && f->msix) {
 		/* One word for both. */
@@ -106,6 +125,8 @@ struct pvirq_verdict pvirq_judge(const struct pvirq_facts *f, const struct pvirq
 	} else {
 		v.move = saves(w->policy_move);
 		v.mask = saves(w->policy_mask) && f->can_mask;
+		if (w->policy_move == HYBRID_PATH_EVTCHN || w->policy_mask == HYBRID_PATH_EVTCHN)
+			v.why = PVIRQ_WHY_FALLBACK;
 		if (!v.mask && !v.move && !v.eoi)
 			v.why = PVIRQ_WHY_POLICY;
 	}

@@ -26,6 +26,7 @@ enum pvirq_why {
 	PVIRQ_WHY_HOOK,		/* somebody wants to see its messages; its EOI may be ours */
 	PVIRQ_WHY_NO_MASK,	/* an MSI-X vector that cannot be masked; its EOI may be ours */
 	PVIRQ_WHY_MULTI,	/* several MSIs share one message */
+	PVIRQ_WHY_FALLBACK,	/* taken over, but not by the back-end that the policy names */
 	PVIRQ_WHY_NR
 };
 
@@ -53,15 +54,14 @@ struct pvirq_facts {
 
 /**
  * struct pvirq_wishes - what is wanted for it
- * @policy_mask, @policy_move: hybrid.ko's policy for masks and for messages
- * @policy_eoi: and for EOIs
+ * @policy_eoi, @policy_mask, @policy_move: hybrid.ko's policy for EOIs, masks and messages
  * @device, @irq: the operator's; the interrupt's own counts more than its device's
  * @force: whatever the policy says of masks and messages; EOIs are the host's to make cheap
  */
 struct pvirq_wishes {
+	enum hybrid_path policy_eoi;
 	enum hybrid_path policy_mask;
 	enum hybrid_path policy_move;
-	enum hybrid_path policy_eoi;
 	enum pvirq_want device;
 	enum pvirq_want irq;
 	bool force;

@@ -41,17 +41,6 @@ static bool is_msix(const struct msi_desc *desc)
 	return desc->pci.msi_attrib.is_msix;
 }
 
-/* The device's mask bit. The two words share their place. */
-static bool is_hard(const struct msi_desc *desc)
-{
-	return (is_msix(desc) ? desc->pci.msix_ctrl : desc->pci.msi_mask) & PVIRQ_CTRL_MASKED;
-}
-
-static bool is_nothing(const struct msi_msg *m)
-{
-	return !m->address_lo && !m->address_hi && !m->data;
-}
-
 static struct pvirq_entry to_entry(const struct msi_msg *m, u32 ctrl)
 {
 	return (struct pvirq_entry){ m->address_lo, m->address_hi, m->data, ctrl };
@@ -165,7 +154,7 @@ static bool step(struct pvirq_irq *i, struct irq_data *data, enum pvirq_mask_eve
 {
 	struct pvirq_mask m = {
 		.soft = i->soft,
-		.hard = is_hard(irq_data_get_msi_desc(data)),
+		.hard = pvirq_is_hard(irq_data_get_msi_desc(data)),
 		.again = i->again,
 		.acking = i->acking,
 	};
@@ -274,7 +263,7 @@ static void write_native(struct pvirq_irq *i, struct irq_data *data, struct msi_
 {
 	i->deferred = false;
 	i->orig->irq_write_msi_msg(data, msg);
-	i->stale = is_nothing(msg) || !is_there(i->dev->pdev);
+	i->stale = pvirq_is_nothing(msg) || !is_there(i->dev->pdev);
 }
 
 static void lazy_write_msg(struct irq_data *data, struct msi_msg *msg)
@@ -287,7 +276,7 @@ static void lazy_write_msg(struct irq_data *data, struct msi_msg *msg)
 
 	i->settling = true;
 	/* Until it is activated again the device may be reset, of which nobody tells. */
-	i->stale |= is_nothing(msg);
+	i->stale |= pvirq_is_nothing(msg);
 	/* The core has masked it, and trusts that no interrupt sees half of the message. */
 	if (!is_msix(desc) && i->soft && (i->stale || pvirq_message_torn(changed)))
 		step(i, data, PVIRQ_SETTLE);
@@ -297,9 +286,9 @@ static void lazy_write_msg(struct irq_data *data, struct msi_msg *msg)
 		return;
 	}
 	/* It is deactivated. A device that is masked keeps its message, and none that is off acts. */
-	if (is_nothing(msg) && desc->pci.msi_attrib.can_mask) {
+	if (pvirq_is_nothing(msg) && desc->pci.msi_attrib.can_mask) {
 		i->deferred = false;
-		if (!is_hard(desc) && (pdev->msi_enabled || pdev->msix_enabled))
+		if (!pvirq_is_hard(desc) && (pdev->msi_enabled || pdev->msix_enabled))
 			write_mask(i, data, true);
 		pvirq_count(i, PVIRQ_COUNT_MOVE_AVOIDED);
 		return;
@@ -317,7 +306,7 @@ static void lazy_write_msg(struct irq_data *data, struct msi_msg *msg)
 	i->deferred = i->stale || changed;
 	if (!i->deferred)
 		pvirq_count(i, PVIRQ_COUNT_MOVE_AVOIDED);
-	else if (!i->moving && !is_hard(desc))
+	else if (!i->moving && !pvirq_is_hard(desc))
 		write_entry(i, desc, false);
 }
 
@@ -335,7 +324,7 @@ static int lazy_set_affinity(struct irq_data *data, const struct cpumask *mask, 
 	i->moving = true;
 	ret = i->orig->irq_set_affinity(data, mask, force);
 	i->moving = false;
-	if (i->deferred && !is_hard(desc))
+	if (i->deferred && !pvirq_is_hard(desc))
 		write_entry(i, desc, false);
 	return ret;
 }
@@ -383,7 +372,7 @@ static void set_mode(struct pvirq_irq *i, struct irq_data *data, bool mask, bool
 		i->soft = false;
 	}
 	if (i->deferred && !move)
-		write_entry(i, desc, is_hard(desc));
+		write_entry(i, desc, pvirq_is_hard(desc));
 	i->mask = mask;
 	i->move = move;
 }

@@ -11,6 +11,7 @@
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <linux/notifier.h>
+#include <linux/reboot.h>
 #include <linux/string.h>
 #include <linux/suspend.h>
 #include <linux/tracepoint.h>
@@ -133,6 +134,21 @@ static int bus_changed(struct notifier_block *nb, unsigned long action, void *de
 
 static struct notifier_block bus_notifier = { .notifier_call = bus_changed };
 
+static bool asleep;	/* everything is given back, and stays so */
+
+static void start_evtchn(void)
+{
+	if (!READ_ONCE(asleep) && hybrid_path(HYBRID_OP_EOI) == HYBRID_PATH_EVTCHN)
+		pvirq_evtchn_start();
+}
+
+static void fall_asleep(void)
+{
+	WRITE_ONCE(asleep, true);
+	pvirq_suspend();
+	pvirq_evtchn_stop();
+}
+
 /*
  * Xen's save and restore calls none of these; it freezes and restores the devices as a suspend
  * does. Masks in software go on, as the core's state does, and pci_restore_msi_state() writes
@@ -144,13 +160,15 @@ static int power_changed(struct notifier_block *nb, unsigned long action, void *
 	case PM_HIBERNATION_PREPARE:
 	case PM_SUSPEND_PREPARE:
 	case PM_RESTORE_PREPARE:
-		pvirq_suspend();
+		fall_asleep();
 		pvirq_eoi_bar(true);
 		break;
 	case PM_POST_HIBERNATION:
 	case PM_POST_SUSPEND:
 	case PM_POST_RESTORE:
 		pvirq_eoi_bar(false);
+		WRITE_ONCE(asleep, false);
+		start_evtchn();
 		pvirq_resume();
 		break;
 	}
@@ -159,11 +177,21 @@ static int power_changed(struct notifier_block *nb, unsigned long action, void *
 
 static struct notifier_block power_notifier = { .notifier_call = power_changed };
 
+/* The next kernel, perhaps by kexec, is to find the devices and the host as it expects them. */
+static int reboots(struct notifier_block *nb, unsigned long action, void *unused)
+{
+	fall_asleep();
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block reboot_notifier = { .notifier_call = reboots };
+
 static int policy_decided(struct notifier_block *nb, unsigned long event, void *state)
 {
 	/* After a migration, too. */
 	pvirq_remeasure();
 	pvirq_eoi_follow();
+	start_evtchn();
 	if (!pvirq_scan())
 		pvirq_rescan_soon();
 	return NOTIFY_DONE;
@@ -177,6 +205,7 @@ static void stop(void)
 	irq_work_sync(&rescan_irq_work);
 	cancel_delayed_work_sync(&rescan_work);
 	pvirq_exit_all();
+	pvirq_evtchn_stop();
 	pvirq_eoi_exit();
 	pvirq_hypercall_exit();
 }
@@ -191,9 +220,13 @@ static int __init pvirq_init(void)
 	err = register_pm_notifier(&power_notifier);
 	if (err)
 		goto err_eoi;
-	err = hybrid_notifier_register(&policy_notifier);
+	err = register_reboot_notifier(&reboot_notifier);
 	if (err)
 		goto err_power;
+	start_evtchn();
+	err = hybrid_notifier_register(&policy_notifier);
+	if (err)
+		goto err_reboot;
 	err = bus_register_notifier(&pci_bus_type, &bus_notifier);
 	if (err)
 		goto err_policy;
@@ -211,6 +244,8 @@ static int __init pvirq_init(void)
 
 err_policy:
 	hybrid_notifier_unregister(&policy_notifier);
+err_reboot:
+	unregister_reboot_notifier(&reboot_notifier);
 err_power:
 	unregister_pm_notifier(&power_notifier);
 	stop();
@@ -224,6 +259,7 @@ static void __exit pvirq_exit(void)
 {
 	pvirq_debugfs_remove();
 	tracepoint_stop();
+	unregister_reboot_notifier(&reboot_notifier);
 	unregister_pm_notifier(&power_notifier);
 	bus_unregister_notifier(&pci_bus_type, &bus_notifier);
 	hybrid_notifier_unregister(&policy_notifier);

@@ -47,6 +47,9 @@ enum hybrid_reason {
 	HYBRID_WHY_EOI_FLAG,		/* the host takes a flag in memory for an EOI */
 	HYBRID_WHY_ENCRYPTED,		/* the host cannot read what we would tell it */
 	HYBRID_WHY_HOST_ABI,		/* the host takes it from shared memory */
+	HYBRID_WHY_NO_PIRQS,		/* Xen has no pirqs for this guest */
+	HYBRID_WHY_XEN_UPCALL,		/* the kernel's own upcalls go through the LAPIC for good */
+	HYBRID_WHY_EVENTS,		/* an event channel needs neither an EOI nor the table */
 	HYBRID_WHY_OPERATOR,		/* a module parameter says so */
 	HYBRID_WHY_NR
 };

@@ -299,7 +299,10 @@ class XenHost(Host):
             args = ["-drive", "file=/dev/vda,if=none,id=nv,format=raw,readonly=on",
                      "-device", "nvme,drive=nv,serial=lab",
                      "-netdev", "tap,id=n0,ifname=labtap,script=/lab/host/tap-up.sh,downscript=no",
-                     "-device", "e1000e,netdev=n0,romfile="]
+                     "-device", "e1000e,netdev=n0,romfile=,addr=0x11",
+                     *(word.replace("@disk@", "/dev/vda") for word in spec["devices"])]
+            if spec["pirqs"]:
+                cfg.append("hvm_pirq=1")
         cfg.append("device_model_args_hvm=" + json.dumps(args))
         self.create("/run/guest.cfg", cfg)
         self.find_model()

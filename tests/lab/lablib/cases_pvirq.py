@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """pvirq's cases, on a guest with spare devices: two nvme, e1000e, edu."""
+import itertools
 import json
 
 from .cases import ANYWHERE, Skip, case_clean, load, need, ok, status, unload
@@ -236,7 +237,7 @@ def case_pvirq_suspend(guest):
 
 def case_pvirq_stress(guest):
     """It comes and goes under load, with moving interrupts, CPUs and devices."""
-    rounds = 4 if guest.host == "kvm" else 8 if is_debug(guest.kernel) else 12
+    rounds = 4 if guest.host != "bare" else 8 if is_debug(guest.kernel) else 12
     bind_test_driver(guest)
     load(guest)
     out = ok(guest.run(f"/suite/lab/pvirq-stress.sh {rounds} {force(guest)}", timeout=300),
@@ -250,6 +251,92 @@ def case_pvirq_stress(guest):
     unload(guest)
 
 
+# What comes by the LAPIC, besides MSIs, each with its EOI.
+LAPIC_LINES = ("IO-APIC", "LOC", "RES", "CAL", "TLB", "IWI", "RTR", "PMI", "SPU", "THR", "MCP")
+
+
+def interrupts_of(text):
+    """/proc/interrupts -> {name: interrupts}; an MSI's name is the last word."""
+    found = {}
+    for line in text.splitlines():
+        name, _, rest = line.partition(":")
+        words = rest.split()
+        numbers = list(itertools.takewhile(str.isdigit, words))
+        if name.strip().isdigit():
+            name = "IO-APIC" if "IO-APIC" in words else words[-1]
+        if numbers:
+            name = name.strip()
+            found[name] = found.get(name, 0) + sum(map(int, numbers))
+    return found
+
+
+def eois_of(guest, name, command):
+    """(interrupts of the name, EOIs that the LAPIC's own interrupts do not explain, counts)."""
+    done = guest.run(f"cat /proc/interrupts; echo ==; {command} >/dev/null || exit; echo ==; "
+                     "cat /proc/interrupts", count=True)
+    before, _, after = ok(done, command).split("==")
+    before, after = interrupts_of(before), interrupts_of(after)
+    grown = {k: after[k] - before.get(k, 0) for k in after}
+    eois = sum(n for what, n in done["counts"]["detail"]["msr"].items() if what == "W 0x80b")
+    devices = sum(n for k, n in grown.items() if k.startswith(name))
+    return devices, eois - sum(grown.get(line, 0) for line in LAPIC_LINES), done["counts"]
+
+
+def case_pvirq_events(guest):
+    """On Xen, a kernel without Xen support: MSIs as event channels, none of which needs an EOI."""
+    bind_test_driver(guest)
+    load(guest)
+    raising = f"echo raise 200 >/sys/bus/pci/devices/{TEST}/command"
+    do(guest, TEST, "request", "raise 1")
+    devices, native, _ = eois_of(guest, "pvirq-test", raising)
+    need(devices >= 200 and native >= 150, f"natively {native} EOIs for {devices} interrupts")
+    do(guest, TEST, "free")
+    ok(guest.run("dmesg -C; insmod /suite/pvirq.ko"), "insmod pvirq.ko")
+    need("no event channels" not in ok(guest.run("dmesg"), "dmesg"), "no event channels")
+    rows = irqs(guest)
+    need(all((row["back_end"], row["reason"]) == ("evtchn", "saves-exits")
+             for row in rows if row["kind"] == "msix"), f"not events: {rows}")
+    need(all((row["back_end"], row["reason"]) == ("lazy", "fallback")
+             for row in rows if row["kind"] == "msi"), f"edu cannot mask: {rows}")
+    ok(guest.run(READ_NVME), "nvme")
+    ok(guest.run("ping -q -c 5 -i .2 10.0.2.2"), "ping")
+    do(guest, TEST, "request", "raise 1")
+    devices, ours, counts = eois_of(guest, "pvirq-test", raising)
+    guest.keep_counts("raise 200, evtchn", counts)
+    guest.note(f"{devices} interrupts: {native} EOIs natively, {ours} as events")
+    # What is counted starts and ends inside a command: an interrupt may fall on either side.
+    need(devices >= 200 and ours <= 10, f"{ours} EOIs for {devices} interrupts as events")
+    for again in range(2):
+        do(guest, TEST, "held 1", "held 30", "raise 100", "move 10", "stay 5", "raise 10", "mask",
+           "unmask", "raise 10", "free")
+        ok(guest.run(f"echo {TEST} {('kernel', 'auto')[again]} > {IRQS}"), "another back-end")
+        do(guest, TEST, "request", "raise 50", "move 4", "raise 10")
+    unload_pvirq(guest)
+    do(guest, TEST, "raise 100", "move 4", "raise 10", "free")
+    ok(guest.run(READ_NVME), "nvme")
+
+
+def case_pvirq_events_cost(guest):
+    """What a mask and a move of an event channel cost: hypercalls, and nothing of the device."""
+    bind_test_driver(guest)
+    load_pvirq(guest)
+    base = int(ok(guest.run(f"cat /sys/bus/pci/devices/{TEST}/table"), "table"), 16)
+    do(guest, TEST, "request", "raise 3")
+    found = {}
+    for name, most in (("move 1", 0), ("stay 1", 0), ("mask", 0), ("unmask", 0)):
+        counts = do(guest, TEST, name, count=True)
+        guest.keep_counts(f"{name}, evtchn", counts)
+        table = sum(n for what, n in counts["detail"]["mmio"].items()
+                    if base <= int(what.split()[1], 16) < base + 16)
+        found[name] = (table, sum(counts["detail"]["hypercall"].values()))
+        need(table <= most, f"{name}: {table} accesses to the table")
+    guest.note(", ".join(f"{name}: {t} accesses, {h} hypercalls" for name, (t, h) in found.items()))
+    need(found["mask"][1] == found["unmask"][1] == 0, f"a mask is a hypercall: {found}")
+    need(found["move 1"][1] <= 1 and found["stay 1"][1] == 0, f"moves: {found}")
+    do(guest, TEST, "free")
+    unload_pvirq(guest)
+
+
 CASES = (
     (case_pvirq_takes_over, ("bare", "kvm")),
     (case_pvirq_interrupts, ("bare", "kvm")),
@@ -258,6 +345,9 @@ CASES = (
     (case_pvirq_stress, ("bare", "kvm")),
     (case_clean, ANYWHERE),
 )
+
+# On Xen, variant nopv-pvirq.
+EVENT_CASES = (case_pvirq_events, case_pvirq_events_cost, case_pvirq_stress, case_clean)
 
 
 def cases_for(host, kernel):

@@ -110,7 +110,7 @@ def run_guest(host, its_spec, report, files):
     if its_spec["variant"] == "pvirq":
         cases = list(cases_pvirq.cases_for(its_spec["host"], its_spec["kernel_name"]))
     elif its_spec["variant"] == "nopv-pvirq":
-        cases = cases_pveoi.CASES
+        cases = cases_pvirq.EVENT_CASES if its_spec["host"] == "xen" else cases_pveoi.CASES
     try:
         host.start({k: v for k, v in its_spec.items() if k not in ("cases", "row")})
         say(f"{where}: up after {time.monotonic() - started:.0f} s")
@@ -214,7 +214,7 @@ def on_host(host, kernel, variant):
         # On kvm everything exits and takes its time; what debug kernels find, bare shows as well.
         return host == "bare" and kernel != "6.1-debug" or host == "kvm" and not is_debug(kernel)
     if variant == "nopv-pvirq":
-        return host == "kvm" and not is_debug(kernel)
+        return host != "bare" and not is_debug(kernel)
     return not is_debug(kernel) or (host == "kvm" and variant == "default")
 
 

@@ -13,8 +13,22 @@ PVIRQ_DEVICES = [
     "-device", "edu,addr=0x13",
 ]
 
+# On xen the root disk and the network card are emulated as well; qemu-system-xen has no "user".
+XEN_PVIRQ_DEVICES = [
+    "-drive", "file=@disk@,if=none,id=spare,format=raw,readonly=on",
+    "-device", "nvme,drive=spare,serial=spare,addr=0x10",
+    "-device", "nvme,serial=test,addr=0x12",
+    "-device", "edu,addr=0x13",
+]
+
 BOOT_TIMEOUT = 300
 DEBUG_TIMEOUT = 900
+
+
+def devices(host, variant):
+    if not variant.endswith("pvirq"):
+        return []
+    return XEN_PVIRQ_DEVICES if host == "xen" else PVIRQ_DEVICES
 
 
 def spec(host, kernel, variant, smp=2, extra="", host_cpus=1):
@@ -33,7 +47,9 @@ def spec(host, kernel, variant, smp=2, extra="", host_cpus=1):
         "smp": smp, "mem": 1000 if is_debug(kernel) else 500,
         # A guest without Xen drivers needs emulated devices.
         "disk": "emulated" if variant.startswith("nopv") else "pv",
-        "devices": PVIRQ_DEVICES if variant.endswith("pvirq") else [],
+        "devices": devices(host, variant),
+        # On xen nopv-pvirq is about event channels, so its host offers pirqs.
+        "pirqs": host == "xen" and variant == "nopv-pvirq",
         "boot_timeout": DEBUG_TIMEOUT if is_debug(kernel) else BOOT_TIMEOUT,
     }
 

@@ -3,5 +3,6 @@
 #define SHIM_LINUX_COMPILER_H
 
 #define noinstr
+#define READ_ONCE(x)	(*(const volatile __typeof__(x) *)&(x))
 
 #endif
