@@ -7,11 +7,19 @@
  *   age             milliseconds since the last COMPLETE
  *   watch FILE [N]  every event as a line of FILE; ends after N COMPLETEs
  *   prepare OP [MS] tells of a migration, as an orchestrator's agent would
+ *   ready OP        the same, and waits until all are ready
  *   complete OP STATUS
- *   inject N        N times prepare and complete, read back by another descriptor and checked
- *   crowd N         N subscribers, of which each acks: how long until all have
+ *   inject N [M]    N times prepare and complete, read back by another descriptor and checked,
+ *                   while M others delay
+ *   crowd N         N subscribers of one process, of which each acks: how long until all have
+ *   herd N          the same with N processes, and what to wake these costs otherwise
  *   refuse          acks that refuse, close as ack, death as ack, too late
- *   deadline MS     a subscriber that never acks
+ *   deadline MS     a subscriber that never acks, while the clock is set
+ *   phases          subscribers that stop, or die, in each phase
+ *   churn N FILE    N times loads the module, opens, prepares for 1 ms, and unloads it meanwhile
+ *   burn            AES instructions, for ever
+ *   resumed         how long after CPUID has changed COMPLETE or CHANGED can be read
+ *   woken           the same by one who sleeps meanwhile, from when he wakes up
  *   hold            subscribes, says so, and waits to be killed
  *   bad             everything that has to be refused
  *   cursors         another load's cursor, larger records
@@ -27,6 +35,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -36,6 +45,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -266,12 +276,37 @@ static void tell(uint32_t action, const char *number, uint32_t timeout_ms, uint3
 
 /* -- cases ----------------------------------------------------------------------------- */
 
-static void do_inject(unsigned int n)
+static int by_size(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void print_times(const char *what, uint64_t *ns, unsigned int n)
+{
+	qsort(ns, n, sizeof(*ns), by_size);
+	printf("; %s %" PRIu64 " us (99 %% %" PRIu64 ", at most %" PRIu64 ")", what,
+	       ns[n / 2] / 1000, ns[n - 1 - n / 100] / 1000, ns[n - 1] / 1000);
+}
+
+/* What any system call costs here. */
+static uint64_t syscall_ns(void)
+{
+	uint64_t begun = now_ns();
+	int i;
+
+	for (i = 0; i < 1000; i++)
+		syscall(SYS_getppid);
+	return (now_ns() - begun) / 1000;
+}
+
+static void do_inject(unsigned int n, unsigned int others)
 {
 	const volatile struct migrate_notify_page *page;
 	int fd = open_device(O_RDWR), reader = open_device(O_RDONLY);
 	uint64_t seq = subscribe(reader, false, 0, "reader").cursor, op, begun = now_ns();
-	uint64_t worst = 0, ready_worst = 0;
+	uint64_t *told = calloc(n, sizeof(*told)), *ready = calloc(n, sizeof(*ready));
 	unsigned int i;
 
 	page = map_page(fd);
@@ -283,35 +318,38 @@ static void do_inject(unsigned int n)
 		uint64_t t;
 
 		op = i % 2 ? 0 : 1000000 + i;
-		CHECK(!inject(fd, DO(PREPARE), &op, 1000, 0), "prepare %u", i);
-		CHECK(page->phase == MIGRATE_NOTIFY_PREPARING && page->waiting == 1, "page");
+		CHECK(!inject(fd, DO(PREPARE), &op, 20000, 0), "prepare %u", i);
+		CHECK(page->phase == MIGRATE_NOTIFY_PREPARING && page->waiting >= 1, "page");
 		e = next_event(reader, 1000);
 		CHECK(e.type == EV(PREPARE) && e.op_id == op && e.seq == seq + 1 &&
-		      e.waiting == 1 && !e.flags && e.deadline_ns, "prepare %u", i);
+		      e.waiting == 1 + others && !e.flags && e.deadline_ns, "prepare %u", i);
 		e = next_event(fd, 1000);
 		CHECK(e.type == EV(PREPARE) && e.op_id == op, "prepare %u", i);
+		/* The last ack is ours. */
+		while (page->waiting > 1)
+			usleep(100);
 		t = now_ns();
 		CHECK(write(fd, &op, sizeof(op)) == sizeof(op), "ack %u", i);
 		e = next_event(fd, 1000);
-		t = now_ns() - t;
-		ready_worst = t > ready_worst ? t : ready_worst;
+		ready[i] = now_ns() - t;
 		CHECK(e.type == EV(READY) && e.op_id == op && e.seq == seq + 2, "ready");
 		CHECK(inject(fd, DO(PREPARE), &op, 0, 0) == -(i % 2 ? EINVAL : EALREADY),
 		      "prepare twice %u", i);
 		t = now_ns();
 		CHECK(!inject(fd, DO(COMPLETE), &op, 0, status), "complete %u", i);
 		e = next_event(reader, 1000);
-		t = now_ns() - t;
-		worst = t > worst ? t : worst;
+		told[i] = now_ns() - t;
 		CHECK(e.type == EV(COMPLETE) && e.op_id == op && e.seq == seq + 3 &&
 		      e.status == status, "complete %u: type %u seq %llu", i, e.type, e.seq);
 		CHECK(inject(fd, DO(COMPLETE), &op, 0, status) == -EALREADY, "twice");
 		CHECK(page->generation == seq + 3 && page->phase == MIGRATE_NOTIFY_IDLE, "page");
 		seq += 3;
 	}
-	printf("%u events: 0 lost, 0 duplicated, 0 unpaired; %.2f s; ack to ready at most %" PRIu64
-	       " us, complete to reader at most %" PRIu64 " us\n",
-	       3 * n, (now_ns() - begun) / 1e9, ready_worst / 1000, worst / 1000);
+	printf("%u events: 0 lost, 0 duplicated, 0 unpaired; %.2f s", 3 * n,
+	       (now_ns() - begun) / 1e9);
+	print_times("last ack to ready", ready, n);
+	print_times("complete to reader", told, n);
+	printf("; a system call %" PRIu64 " ns\n", syscall_ns());
 }
 
 static void do_crowd(unsigned int n)
@@ -363,6 +401,71 @@ static void do_crowd(unsigned int n)
 		CHECK(e.type == EV(COMPLETE) && e.op_id == op, "%u: %u", i, e.type);
 	}
 	printf("%u subscribers told and acked in %" PRIu64 " us\n", n, (acked - begun) / 1000);
+}
+
+/* Waits for a byte, answers with one; then for an event, and acks. */
+static void one_of_herd(int wake, int answer)
+{
+	int fd = open_device(O_RDWR);
+	struct migrate_notify_event e;
+	char byte = 0;
+
+	subscribe(fd, true, 0, "one of a herd");
+	CHECK(write(answer, &byte, 1) == 1, "born");
+	CHECK(read(wake, &byte, 1) == 1 && write(answer, &byte, 1) == 1, "woken");
+	for (;;) {
+		uint64_t op;
+
+		CHECK(read(fd, &e, sizeof(e)) == sizeof(e), "read");
+		op = e.op_id;
+		if (e.type == EV(PREPARE))
+			CHECK(write(fd, &op, sizeof(op)) == sizeof(op), "ack");
+	}
+}
+
+static void await(int fd, unsigned int bytes)
+{
+	char byte;
+
+	while (bytes--)
+		CHECK(read(fd, &byte, 1) == 1, "read");
+}
+
+static void do_herd(unsigned int n)
+{
+	int control = open_device(O_RDWR), answer[2], wake[2];
+	pid_t *pid = calloc(n, sizeof(*pid));
+	char *bytes = calloc(n, 1);
+	struct migrate_notify_event e;
+	uint64_t op = 0, woken;
+	unsigned int i;
+
+	subscribe(control, false, ALL_EVENTS, "control");
+	CHECK(!pipe(answer) && !pipe(wake), "pipe");
+	for (i = 0; i < n; i++) {
+		pid[i] = fork();
+		CHECK(pid[i] >= 0, "fork: %s", strerror(errno));
+		if (!pid[i])
+			one_of_herd(wake[0], answer[1]);
+	}
+	await(answer[0], n);
+	usleep(200000);
+	woken = now_ns();
+	CHECK(write(wake[1], bytes, n) == (ssize_t)n, "wake");
+	await(answer[0], n);
+	woken = now_ns() - woken;
+	usleep(200000);
+	CHECK(!inject(control, DO(PREPARE), &op, 20000, 0), "prepare");
+	CHECK(next_event(control, 1000).waiting == n, "waiting");
+	e = next_event(control, 20000);
+	CHECK(e.type == EV(READY), "type %u", e.type);
+	CHECK(!inject(control, DO(COMPLETE), &op, 0, 1), "complete");
+	for (i = 0; i < n; i++) {
+		kill(pid[i], SIGKILL);
+		waitpid(pid[i], NULL, 0);
+	}
+	printf("%u processes told and acked in %llu us, %.1f x a pipe that wakes them\n", n,
+	       e.duration_ns / 1000, (double)e.duration_ns / woken);
 }
 
 static void do_refuse(void)
@@ -427,6 +530,15 @@ static void do_refuse(void)
 	printf("refused, closed, died, too late, superseded, unannounced\n");
 }
 
+static void step_clock(int seconds)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	t.tv_sec += seconds;
+	CHECK(!clock_settime(CLOCK_REALTIME, &t), "clock_settime: %s", strerror(errno));
+}
+
 static void do_deadline(unsigned int ms)
 {
 	int control = open_device(O_RDWR), lazy = open_device(O_RDWR);
@@ -438,13 +550,240 @@ static void do_deadline(unsigned int ms)
 	begun = now_ns();
 	CHECK(!inject(control, DO(PREPARE), &op, ms, 0), "prepare");
 	next_event(control, 1000);
+	step_clock(86400);
+	usleep(ms * 500);
+	step_clock(-2 * 86400);
 	e = next_event(control, ms + 1000);
 	took = (now_ns() - begun) / 1000000;
+	step_clock(86400);
 	CHECK(e.type == EV(TIMED_OUT) && e.waiting == 1, "type %u", e.type);
 	CHECK(took >= ms && took < ms + 200, "%" PRIu64 " ms instead of %u", took, ms);
 	CHECK(write(lazy, &op, 8) == -1 && errno == ESTALE, "too late");
 	CHECK(!inject(control, DO(COMPLETE), &op, 0, 2), "complete");
 	printf("timed out after %" PRIu64 " ms of %u\n", took, ms);
+}
+
+/* A subscriber of its own process; it acks, or does not. */
+static pid_t start_victim(bool acks)
+{
+	int born[2];
+	pid_t pid;
+
+	CHECK(!pipe(born), "pipe");
+	pid = fork();
+	if (!pid) {
+		int fd = open_device(O_RDWR);
+		struct migrate_notify_event e;
+		char byte = 0;
+
+		subscribe(fd, true, 0, "victim");
+		CHECK(write(born[1], &byte, 1) == 1, "born");
+		for (;;) {
+			uint64_t op;
+
+			CHECK(read(fd, &e, sizeof(e)) == sizeof(e), "read");
+			op = e.op_id;
+			if (acks && e.type == EV(PREPARE) && write(fd, &op, sizeof(op)) < 0)
+				CHECK(errno == ESTALE, "ack: %s", strerror(errno));
+		}
+	}
+	await(born[0], 1);
+	close(born[0]);
+	close(born[1]);
+	return pid;
+}
+
+/* The next event has to be this one. */
+static struct migrate_notify_event expect_event(int fd, uint64_t *seq, uint64_t op, uint16_t type)
+{
+	struct migrate_notify_event e = next_event(fd, 2000);
+
+	CHECK(e.type == type && e.op_id == op && e.seq == ++*seq, "%s instead of %s, seq %llu",
+	      types[e.type], types[type], e.seq);
+	return e;
+}
+
+static void end_operation(int fd, uint64_t *seq, uint64_t op)
+{
+	CHECK(!inject(fd, DO(COMPLETE), &op, 0, 1), "complete");
+	expect_event(fd, seq, op, EV(COMPLETE));
+}
+
+/* The victim is hit in that phase (IDLE: when all is over), and must not be missed. */
+static void hit(int control, uint64_t *seq, uint32_t phase, int sig)
+{
+	const volatile struct migrate_notify_page *page = map_page(control);
+	bool stops = phase == MIGRATE_NOTIFY_PREPARING && sig == SIGSTOP;
+	bool late = phase == MIGRATE_NOTIFY_TIMED_OUT || stops;
+	pid_t victim = start_victim(!late && phase != MIGRATE_NOTIFY_PREPARING);
+	uint64_t op = 0;
+
+	CHECK(!inject(control, DO(PREPARE), &op, late ? 100 : 20000, 0), "prepare");
+	CHECK(expect_event(control, seq, op, EV(PREPARE)).waiting == 1, "waiting");
+	if (phase == MIGRATE_NOTIFY_PREPARING) {
+		kill(victim, sig);
+		CHECK(expect_event(control, seq, op, stops ? EV(TIMED_OUT) : EV(READY)).waiting ==
+		      stops, "waiting");
+	} else {
+		expect_event(control, seq, op, late ? EV(TIMED_OUT) : EV(READY));
+		if (phase == MIGRATE_NOTIFY_MOVING) {
+			CHECK(!inject(control, DO(MOVING), &op, 0, 0), "moving");
+			expect_event(control, seq, op, EV(MOVING));
+		} else if (phase == MIGRATE_NOTIFY_IDLE) {
+			end_operation(control, seq, op);
+		}
+		CHECK(page->phase == phase, "phase %u", page->phase);
+		kill(victim, sig);
+	}
+	if (sig == SIGKILL)
+		waitpid(victim, NULL, 0);
+	if (page->phase != MIGRATE_NOTIFY_IDLE)
+		end_operation(control, seq, op);
+
+	/* The next one waits for who stands still, until he dies. */
+	op = 0;
+	CHECK(!inject(control, DO(PREPARE), &op, 20000, 0), "prepare");
+	expect_event(control, seq, op, EV(PREPARE));
+	if (sig == SIGSTOP) {
+		CHECK(page->phase == MIGRATE_NOTIFY_PREPARING && page->waiting == 1, "waiting");
+		kill(victim, SIGKILL);
+		waitpid(victim, NULL, 0);
+	}
+	expect_event(control, seq, op, EV(READY));
+	end_operation(control, seq, op);
+	CHECK(page->subscribers == 1, "%u subscribers", page->subscribers);
+	munmap((void *)page, sysconf(_SC_PAGESIZE));
+}
+
+static void do_phases(void)
+{
+	int control = open_device(O_RDWR);
+	uint64_t seq = subscribe(control, false, ALL_EVENTS, "control").cursor;
+	uint32_t phase;
+
+	for (phase = MIGRATE_NOTIFY_IDLE; phase <= MIGRATE_NOTIFY_MOVING; phase++) {
+		hit(control, &seq, phase, SIGKILL);
+		hit(control, &seq, phase, SIGSTOP);
+	}
+	printf("died and stopped in each phase: %" PRIu64 " events, none lost or alone\n", seq);
+}
+
+/* Unloads the module as soon as that is possible. */
+static void unloader(unsigned int us)
+{
+	usleep(us);
+	while (syscall(SYS_delete_module, "migrate_notify", O_NONBLOCK))
+		CHECK(errno == EAGAIN || errno == EBUSY, "delete_module: %s", strerror(errno));
+	exit(0);
+}
+
+static void do_churn(unsigned int n, const char *file)
+{
+	unsigned int i, k, operations = 0;
+
+	srand(1);
+	for (i = 0; i < n; i++) {
+		int module = open(file, O_RDONLY | O_CLOEXEC), fd, status;
+		pid_t pid;
+
+		CHECK(module >= 0 && !syscall(SYS_finit_module, module, "", 0), "%s: %s", file,
+		      strerror(errno));
+		close(module);
+		pid = fork();
+		if (!pid)
+			unloader(rand() % 8000);
+		for (k = 0; k < 8; k++) {
+			uint64_t op = 0;
+
+			fd = open(MIGRATE_NOTIFY_DEVICE, O_RDWR | O_CLOEXEC);
+			if (fd < 0)
+				break;		/* unloaded */
+			subscribe(fd, true, 0, "churn");
+			operations += !inject(fd, DO(PREPARE), &op, 1, 0);
+			usleep(rand() % 2000);
+			close(fd);
+		}
+		CHECK(waitpid(pid, &status, 0) == pid && !status, "the unloader: %d", status);
+		CHECK(access(MIGRATE_NOTIFY_DEVICE, F_OK), "the device is still there");
+	}
+	CHECK(operations > n / 2, "%u operations are too few", operations);
+	printf("%u times loaded and unloaded around %u prepares of 1 ms\n", n, operations);
+}
+
+static void do_burn(void)
+{
+	printf("burning\n");
+	fflush(stdout);
+	for (;;)
+		asm volatile("aesenc %%xmm0, %%xmm0" ::: "xmm0");
+}
+
+/* What tells CPUs apart is not in it; what XCR0 says is, and does not change. */
+static uint64_t some_features(void)
+{
+	unsigned int a, b, c, d, b7 = 0;
+
+	__cpuid(0, a, b, c, d);
+	if (a >= 7)
+		__cpuid_count(7, 0, b, b7, c, d);
+	__cpuid(1, a, b, c, d);
+	return (uint64_t)b7 << 32 | c;
+}
+
+/* On one CPU that never idles, so that the moment of the move is seen. */
+static void do_resumed(void)
+{
+	int fd = open_device(O_RDONLY | O_NONBLOCK);
+	struct migrate_notify_event e = { };
+	uint64_t before, moved, read_at;
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(0, &one);
+	sched_setaffinity(0, sizeof(one), &one);
+	subscribe(fd, false, MIGRATE_NOTIFY_MASK(EV(COMPLETE)) | MIGRATE_NOTIFY_MASK(EV(CHANGED)),
+		  "resumed");
+	before = some_features();
+	printf("watching\n");
+	fflush(stdout);
+	do
+		moved = now_ns();
+	while (some_features() == before);
+	while (read(fd, &e, sizeof(e)) != sizeof(e))
+		;
+	read_at = now_ns();
+	printf("%s %" PRId64 " us after the move, read after %" PRIu64 " us\n", types[e.type],
+	       ((int64_t)e.time_ns - (int64_t)moved) / 1000, (read_at - moved) / 1000);
+}
+
+static void do_woken(void)
+{
+	const volatile struct migrate_notify_page *page = map_page(open_device(O_RDONLY));
+	uint64_t seen = page->generation, before = some_features(), woken;
+
+	printf("watching\n");
+	fflush(stdout);
+	do {
+		usleep(300000);
+		woken = now_ns();
+	} while (some_features() == before);
+	if (page->generation != seen)
+		printf("told before anything ran\n");
+	while (page->generation == seen)
+		;
+	printf("told %" PRIu64 " us after something ran\n", (now_ns() - woken) / 1000);
+}
+
+/* Tells, and waits until it is no longer being prepared. */
+static void make_ready(const char *number)
+{
+	const volatile struct migrate_notify_page *page = map_page(open_device(O_RDONLY));
+	uint64_t op = strtoull(number, NULL, 0);
+
+	tell(DO(PREPARE), number, 20000, 0);
+	while (page->op_id == op && page->phase == MIGRATE_NOTIFY_PREPARING)
+		usleep(1000);
+	CHECK(page->op_id == op && page->phase == MIGRATE_NOTIFY_READY, "phase %u", page->phase);
 }
 
 static void do_hold(void)
@@ -683,9 +1022,23 @@ int main(int argc, char **argv)
 	else if (!strcmp(what, "complete") && argc > 3)
 		tell(DO(COMPLETE), argv[2], 0, atoi(argv[3]));
 	else if (!strcmp(what, "inject"))
-		do_inject(n);
+		do_inject(n, argc > 3 ? atoi(argv[3]) : 0);
 	else if (!strcmp(what, "crowd"))
 		do_crowd(n);
+	else if (!strcmp(what, "herd"))
+		do_herd(n);
+	else if (!strcmp(what, "phases"))
+		do_phases();
+	else if (!strcmp(what, "churn") && argc > 3)
+		do_churn(n, argv[3]);
+	else if (!strcmp(what, "burn"))
+		do_burn();
+	else if (!strcmp(what, "resumed"))
+		do_resumed();
+	else if (!strcmp(what, "woken"))
+		do_woken();
+	else if (!strcmp(what, "ready") && argc > 2)
+		make_ready(argv[2]);
 	else if (!strcmp(what, "refuse"))
 		do_refuse();
 	else if (!strcmp(what, "deadline"))

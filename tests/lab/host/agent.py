@@ -21,6 +21,7 @@ sys.path.insert(0, "/lab")
 from lablib.counts import LostRecords, kvm_counts, parse_hist, xen_counts  # noqa: E402
 from lablib.link import GuestDied, GuestLink  # noqa: E402
 from lablib.qmp import Qmp, migrate  # noqa: E402
+from lablib.xslink import XenstoreLink  # noqa: E402
 
 PORT = "org.hybrid.lab"
 CONSOLE = "/run/guest.console"
@@ -79,14 +80,14 @@ class Host:
         """Migrate the guest, to that CPU if it can be chosen; milliseconds of downtime, or 0."""
         downtime = self.migrate(cpu)
         serial = self.link.serial
-        self.link.sock.close()
+        self.link.close()
         self.link = GuestLink(CONTROL, self.alive)
         self.link.serial = serial
         return downtime
 
     def stop(self):
         if self.link:
-            self.link.sock.close()
+            self.link.close()
         self.kill()
         self.alone()
         for path in (CONSOLE, CONTROL):
@@ -277,6 +278,13 @@ class XenHost(Host):
             f.write("\n".join(cfg) + "\n")
         sh(f"timeout 120 xl create {path}")
 
+    def start(self, spec):
+        super().start(spec)
+        if spec.get("saved"):
+            self.link.run("setsid /suite/lab/xenstore-agent.sh /run/lab >/dev/null 2>&1 &", 60)
+            self.link.close()
+            self.link = XenstoreLink(self.domid)
+
     def launch(self, spec):
         put_initrd(spec["initrd"])
         serial = [f"file:{CONSOLE}", f"unix:{CONTROL},server=on,wait=off"]
@@ -299,13 +307,17 @@ class XenHost(Host):
             subprocess.run(["xl", "console", "-t", "serial", "g"], check=False)
 
     def find_model(self):
-        self.model = sh("xenstore-read /local/domain/$(xl domid g)/image/device-model-pid").strip()
+        # xl takes seconds: commands on the host find it in GUEST.
+        os.environ["GUEST"] = self.domid = sh("xl domid g").strip()
+        self.model = sh(
+            f"xenstore-read /local/domain/{self.domid}/image/device-model-pid").strip()
 
-    def migrate(self, cpu):
-        sh("timeout 300 xl save g /run/g.save && timeout 300 xl restore /run/g.save; rc=$?;"
-           "rm -f /run/g.save; exit $rc")
+    def move(self, cpu):
+        """Save and restore, which is the end of the command @cpu."""
+        sh(f"{cpu} sh -c 'timeout 300 xl save g /run/g.save && timeout 300 xl restore /run/g.save';"
+           "rc=$?; rm -f /run/g.save; exit $rc")
         self.find_model()
-        time.sleep(5)   # a guest that still thaws loses what comes down its serial port
+        self.link = XenstoreLink(self.domid, self.link.serial)
         return 0
 
     def launch_busy(self, spec):

@@ -6,13 +6,15 @@ import time
 
 from .cases import case_clean, idle_counters, load, need, ok, status, IDLE, Wrong
 from .cases_pveoi import case_eoi_move
-from .cases_migrate_user import case_mn_cli, case_mn_orchestrated
+from .cases_migrate_user import (case_mn_born_rich, case_mn_cli, case_mn_orchestrated,
+                                 start_worker, worker_blocks)
 from .guests import spec
 from .images import is_debug
 from .movable import moves_wanted
 from .vm import hardware
 
 EVENTS = "/run/lab/events"
+CHURNS = 30
 
 # name: (CPU that it boots on, CPU that it is moved to, usable there and not before,
 #        there and still unusable). Only what mncheck tries by itself.
@@ -24,9 +26,16 @@ ROWS = {
 }
 
 
-# KVM has no vmclock here, so that the fallback is tried too.
-KVM_ROW = ("Nehalem", "EPYC", {"aes", "bmi2"}, {"avx", "avx2"})
-POLLING_ROW = ("EPYC,-aes,-avx2,-bmi2", "host", {"aes", "avx2", "bmi2"}, set())
+# KVM has no vmclock here, so that the fallback is tried too. The kernel that it is usually run on.
+KVM_ROWS = {
+    "nehalem": (("Nehalem", "EPYC", {"aes", "bmi2"}, {"avx", "avx2"}), "6.1"),
+    "host": (("EPYC,-aes,-avx2,-bmi2", "host", {"aes", "avx2", "bmi2"}, set()), "6.12"),
+}
+# The other way round: a guest whose programs know from their start what vanishes. Only the one that
+# is told may use it: libc would.
+RICH_ROW = ("EPYC", "EPYC,-aes,-avx2,-bmi2", set(), set())
+PLAIN_LIBC = "GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX2,-BMI2"
+POLLING_ROW = KVM_ROWS["host"][0]
 POLLS_AGAIN = 10        # seconds, after it was told that it has moved
 # By host: the source that sees a migration, and the status that it gives.
 SOURCES = {"bare": (3, 1), "kvm": (4, 4)}
@@ -55,11 +64,23 @@ def case_mn_device(guest):
     load_driver(guest)
     mncheck(guest, "bad")
     rounds = 400 if is_debug(guest.kernel) else 3334
-    guest.note(mncheck(guest, f"inject {rounds}", 300))
-    for crowd in (1000,) if is_debug(guest.kernel) else (1000, 10000):
-        guest.note(mncheck(guest, f"crowd {crowd}", 120))
+    said = mncheck(guest, f"inject {rounds}", 300)
+    guest.note(said)
+    ready, told = (int(us) for us in re.findall(r"(\d+) us \(", said))
+    crowds = [mncheck(guest, f"crowd {n}", 120)
+              for n in ((1000,) if is_debug(guest.kernel) else (1000, 10000))]
+    crowds.append(mncheck(guest, f"herd {100 if is_debug(guest.kernel) else 1000}", 120))
+    for text in crowds:
+        guest.note(text)
+    if not is_debug(guest.kernel):
+        # What is promised of real hardware, or as much more as this machine is busy with others.
+        busy = max(1, int(re.search(r"system call (\d+) ns", said)[1]) / 1000)
+        need(ready <= 5000 * busy and told <= 10000 * busy, f"medians: {said}")
+        us = int(re.search(r"acked in (\d+) us", crowds[0])[1])
+        need(us <= 50000 * busy, f"1,000 subscribers: {crowds[0]}; {said}")
     mncheck(guest, "refuse")
     guest.note(mncheck(guest, "deadline 300"))
+    guest.note(mncheck(guest, "phases"))
     mncheck(guest, "cursors")
     guest.note(mncheck(guest, "race 2000"))
     guest.note(ok(guest.run("cp /suite/bin/mncheck /tmp; mncheck hold >/tmp/held & pid=$!\n"
@@ -88,7 +109,9 @@ def case_mn_unload(guest):
     need("rmmod=1" in said and "rmmod=0" in said, said)
     # Its death was its ack.
     need("phase 2" in said and "subscribers 1" in said, said)
-    ok(guest.run("test ! -e /dev/migrate-notify && rmmod hybrid"), "left behind")
+    ok(guest.run("test ! -e /dev/migrate-notify"), "left behind")
+    guest.note(mncheck(guest, f"churn {CHURNS} /suite/migrate_notify.ko", 300))
+    ok(guest.run("rmmod hybrid"), "rmmod hybrid")
     for bad in ("timeout_ms=0", "max_timeout_ms=0", "timeout_ms=5000 max_timeout_ms=4000",
                 "timeout_ms=x", "abandoned_s=0"):
         load(guest)
@@ -197,6 +220,26 @@ def watch(guest, completes):
                  f"until grep -q watching {EVENTS} 2>/dev/null; do sleep .1; done"), "watch")
 
 
+def move_idle(guest, cpu):
+    """To that CPU, while nothing runs: a network card tells, or else the first thing that runs."""
+    card = not guest.spec["name"].endswith("noxcr0")
+    if not card:
+        ok(guest.run("cd /sys/bus/virtio/drivers/virtio_net && for d in virtio*; do "
+                     "echo $d >unbind; done"), "unbind")
+    ok(guest.run("setsid mncheck woken >/run/lab/woken 2>&1 &\n"
+                 "until grep -q watching /run/lab/woken; do sleep .1; done"), "mncheck woken")
+    guest.move(cpu)
+    resumed = time.monotonic()
+    time.sleep(1)           # nothing but that may wake anything
+    asked = time.monotonic()
+    late = (asked - resumed) * 1000 - int(mncheck(guest, "age"))
+    need(late < 500, f"an idle guest was told {late:.0f} ms after it resumed")
+    woken = ok(guest.run("for i in $(seq 100); do grep ' us ' /run/lab/woken && exit; sleep .1; "
+                         "done; cat /run/lab/woken; exit 1"), "woken").strip()
+    need(int(re.search(r"(\d+) us", woken)[1]) < 5000000, f"woken: {woken}")
+    guest.note(f"idle guest {'with' if card else 'without'} a network card: {woken}")
+
+
 def case_mn_move(guest):
     """A real migration: prepare and complete exactly once, and the right features after it."""
     there, added, unusable = guest.spec["row"]
@@ -209,6 +252,8 @@ def case_mn_move(guest):
 
     back = guest.host != "kvm"  # which refuses a poorer CPU's destination
     watch(guest, 1 + back)
+    ok(guest.run("setsid mncheck resumed >/run/lab/resumed 2>&1 &\n"
+                 "until grep -q watching /run/lab/resumed; do sleep .1; done"), "mncheck resumed")
     # Announced, and then found by vmclock and told by the orchestrator: one COMPLETE.
     need("ok" in mncheck(guest, "prepare 42 5000"), "prepare")
     wait_for(guest, "ready .*op=42")
@@ -225,6 +270,10 @@ def case_mn_move(guest):
         done["added"] |= events[2]["added"]
     else:
         need([e["type"] for e in events] == ["prepare", "ready", "complete"], f"{events}")
+    resumed = ok(guest.run("tail -n 1 /run/lab/resumed"), "resumed").strip()
+    late = int(re.search(r"read after (\d+) us", resumed)[1])
+    # 100 ms are promised of real hardware; emulated CPUs may stand still for longer than that.
+    need(late < 5000000, f"a busy guest: {resumed}")
     after = compare(guest, "after")
     need(added <= done["added"], f"added {done['added']}, not {added}")
     need(not done["removed"], f"removed {done['removed']}")
@@ -234,20 +283,14 @@ def case_mn_move(guest):
          "/proc/cpuinfo is not stale any more")
     guest.note(f"{here} -> {there}: {len(done['added'])} added, unusable "
                f"{' '.join(sorted(after['no_xcr0'])) or 'none'}, source {done['source']}, "
-               f"downtime {downtime} ms, told after {done['ago_us']} us")
+               f"downtime {downtime} ms; {resumed}")
 
     if not back:
         paired(events)
         unload_driver(guest)
         return
     # Back, unannounced: the clock alone tells, and features vanish.
-    guest.move(here)
-    resumed = time.monotonic()
-    time.sleep(1)           # nothing but the driver itself may wake anything
-    asked = time.monotonic()
-    late = (asked - resumed) * 1000 - int(mncheck(guest, "age"))
-    need(late < 500, f"an idle guest was told {late:.0f} ms after it resumed")
-    guest.note(f"idle guest told about {max(late, 0):.0f} ms after it resumed")
+    move_idle(guest, here)
     events = parse_events(wait_for(guest, "complete ", times=2))
     last = events[-2:]
     need(last[0]["type"] == "prepare" and last[0]["flags"] & 1 and last[1]["type"] == "complete"
@@ -305,99 +348,140 @@ def case_mn_polling(guest):
 
 
 def case_mn_moves(guest):
-    """Migrations back to back: none lost, doubled or alone; the features right each time."""
+    """Migrations back to back: none lost, doubled or alone; the features right each time; who
+    computes meanwhile is never wrong."""
     count = moves_wanted(4)
     there, added, _ = guest.spec["row"]
     here = guest.spec["cpu"]
     load_driver(guest)
     watch(guest, count)
+    start_worker(guest)
     for i in range(count):
+        mncheck(guest, f"ready {i + 1}")
         guest.move(here if i % 2 else there)
-    text = wait_for(guest, "complete ", 30, count)
-    events = parse_events(text)
+        wait_for(guest, "complete ", 30, i + 1)
+    events = parse_events(wait_for(guest, "complete ", times=count))
     need(paired(events) == count, f"{paired(events)} operations of {count} migrations")
-    for i, e in enumerate(e for e in events if e["type"] == "complete"):
+    need([e["type"] for e in events] == ["prepare", "ready", "complete"] * count, f"{events}")
+    ends = [e for e in events if e["type"] == "complete"]
+    for i, e in enumerate(ends):
         need(added <= e["removed" if i % 2 else "added"] and
              not e["added" if i % 2 else "removed"], f"migration {i}: {e}")
-    guest.note(f"{count} migrations, {len(events)} events, each once")
+    # Each prepare leaves open what vanishes.
+    blocks = worker_blocks(guest, "plain", *(("avx2", "sse42") if "avx2" in added else ("aesni",)))
+    guest.note(f"{count} migrations, {len(events)} events, each once; {blocks}")
     unload_driver(guest)
 
 
-XEN_NODES = "/local/domain/$(xl domid g)/control/migrate-notify"
-
-
-def xen_request(guest, text):
-    guest.on_host(f"for n in request ack; do if ! xenstore-exists {XEN_NODES}-$n; then "
-                  f"xenstore-write {XEN_NODES}-$n '' && "
-                  f"xenstore-chmod {XEN_NODES}-$n n0 b$(xl domid g); fi || exit; done; "
-                  f"xenstore-write {XEN_NODES}-request '{text}'")
-
-
-def xen_answer(guest, want):
-    end = time.monotonic() + 20
-    while True:
-        said = guest.on_host(f"xenstore-read {XEN_NODES}-ack").strip()
-        if said == want:
-            return
-        if time.monotonic() > end:
-            raise Wrong(f"the answer is {said!r}, not {want!r}")
-        time.sleep(0.5)
-
-
-def case_mn_xen(guest):
-    """Announced in xenstore, acked, saved and restored; then a suspend that is cancelled."""
+def case_mn_inject_busy(guest):
+    """Events injected while a worker follows each of them: none lost, and no wrong block."""
     load_driver(guest)
-    need("2" in compare(guest, "before")["active"], "source xen not found")
-    need(guest.on_host("xenstore-read /local/domain/$(xl domid g)/data/migrate-notify").strip()
-         == "1", "does not say that it listens")
-    watch(guest, 3)
-    xen_request(guest, "prepare 5 2x")
-    xen_answer(guest, "error 5 22")
-    xen_request(guest, "prepare 42 60000 +avx2")
-    xen_answer(guest, "ready 42 0")
+    start_worker(guest)
+    rounds = 3334 if moves_wanted(4) >= 100 else 100
+    said = mncheck(guest, f"inject {rounds} 1", 600)
+    guest.note(f"{said}; {worker_blocks(guest, 'sse42', 'plain')}")
+    unload_driver(guest)
+
+
+XEN = "/local/domain/$GUEST"
+XEN_REQUEST, XEN_ACK = (f"{XEN}/control/migrate-notify-{node}" for node in ("request", "ack"))
+XEN_TOOL = "/lab/bin/migrate-notify-host run --xen $GUEST --deadline 60000"
+
+
+def xen_nodes(guest):
+    """What the host's tool makes itself."""
+    guest.on_host(f"xenstore-write {XEN_REQUEST} '' {XEN_ACK} ''; "
+                  f"xenstore-chmod {XEN_REQUEST} n0 r$GUEST; xenstore-chmod {XEN_ACK} n0 b$GUEST")
+
+
+def xen_ask(guest, text, want):
+    """Writes a request, and waits for that answer to it."""
+    said = guest.on_host(
+        f"xenstore-write {XEN_ACK} '' {XEN_REQUEST} '{text}'; for i in $(seq 100); do "
+        f"said=$(xenstore-read {XEN_ACK}); [ \"$said\" ] && break; sleep .1; done; echo $said")
+    need(said.strip() == want, f"{text}: {said.strip()!r}, not {want!r}")
+
+
+def xen_listens(guest):
+    guest.on_host(f"for i in $(seq 100); do [ \"$(xenstore-read {XEN}/data/migrate-notify)\" = 1 ]"
+                  " && exit; sleep .2; done; exit 1")
+
+
+def xen_told(guest, op, kinds, status_, source=2):
+    """The events of an operation, which are these and no others; what its end says."""
+    events = parse_events(wait_for(guest, f"complete .*op={op} " if op else "complete ", 60))
+    mine = [e for e in events if e["op"] == op]
+    need([e["type"] for e in mine] == kinds and mine[-1]["status"] == status_ and
+         mine[-1]["source"] == source, f"operation {op}: {events}")
+    paired(events)
+    return mine[-1]
+
+
+def case_mn_saved(guest):
+    """Xen: announced by the host's tool, saved, restored; suspends that are cancelled or fail."""
+    load_driver(guest)
+    before = compare(guest, "before")
+    need("2" in before["active"], "source xen not found")
+    xen_listens(guest)
+    watch(guest, 100)
+    xen_nodes(guest)
+    xen_ask(guest, "prepare 5 2x", "error 5 22")
     # Asked again, as a chmod of the node does too: answered again.
-    guest.on_host(f"xenstore-write {XEN_NODES}-ack ''")
-    xen_request(guest, "prepare 42 60000 +avx2")
-    xen_answer(guest, "ready 42 0")
-    guest.move("")
-    events = parse_events(wait_for(guest, "complete .*op=42", 30))
-    need([e["type"] for e in events] == ["prepare", "ready", "moving", "complete"] and
-         events[-1]["status"] == 1 and events[-1]["source"] == 2, f"{events}")
-    compare(guest, "restored")
+    for _ in range(2):
+        xen_ask(guest, "prepare 6 60000 +avx2", "ready 6 0")
+    xen_ask(guest, "complete 6 cancelled", "complete 6 2")
+    whole = ["prepare", "ready", "moving", "complete"]
+
+    guest.move(f"{XEN_TOOL} --op 42 --appear avx2 --")
+    done = xen_told(guest, 42, whole, 1)
+    need(not done["added"] and not done["removed"], f"Xen keeps the features: {done}")
+    after = compare(guest, "restored")
+    need(after["usable"] == before["usable"], "other features")
     # The restored domain's directory is a new one: it says again that it listens.
-    guest.on_host("for i in $(seq 100); do xenstore-exists "
-                  "/local/domain/$(xl domid g)/data/migrate-notify && exit; sleep .2; done; exit 1")
+    xen_listens(guest)
     # A checkpoint: the domain is suspended, and goes on where it was.
-    xen_request(guest, "prepare 43 60000")
-    xen_answer(guest, "ready 43 0")
-    guest.on_host("timeout 300 xl save -c g /run/g.save; rm -f /run/g.save")
-    events = parse_events(wait_for(guest, "complete .*op=43", 30))
-    need(events[-1]["status"] == 2, f"{events[-1]}")
-    xen_answer(guest, "complete 43 2")
-    xen_request(guest, "prepare 43 60000")
-    xen_answer(guest, "complete 43 2")
-    # And one that nobody announced.
-    guest.on_host("timeout 300 xl save -c g /run/g.save; rm -f /run/g.save")
-    events = parse_events(wait_for(guest, "complete ", 30, 3))
-    need(events[-2]["flags"] & 1 and events[-1]["status"] == 2, f"{events[-2:]}")
-    need(paired(events) == 3, f"{events}")
+    guest.on_host(f"{XEN_TOOL} --op 43 -- timeout 300 xl save -c g /run/g.save && rm /run/g.save")
+    back = xen_told(guest, 43, whole, 2)
+    # A host that gives up before.
+    said = guest.on_host(f"! {XEN_TOOL} --op 44 -- false")
+    need("op 44: complete, failed" in said, said)
+    xen_told(guest, 44, ["prepare", "ready", "complete"], 3)
+    ok(guest.run("pkill mncheck"), "pkill")
     unload_driver(guest)
-    # The last request is still there: it is none for a driver that comes later.
-    guest.on_host(f"xenstore-write {XEN_NODES}-ack ''")
+    guest.note(f"saved and restored: success, told after {done['ago_us']} us; checkpoint: "
+               f"cancelled, after {back['ago_us']} us; host that fails: failed")
+
+
+def case_mn_freeze_fails(guest):
+    """Xen: another device cannot be frozen, after ours was: the operation failed, once."""
+    # A request that is there already is none for a driver that comes later.
+    xen_nodes(guest)
+    guest.on_host(f"xenstore-write {XEN_REQUEST} 'prepare 7 60000'")
+    ok(guest.run("insmod /suite/freeze_fails.ko"), "insmod freeze_fails.ko")
     load_driver(guest)
-    time.sleep(3)
-    need(not guest.on_host(f"xenstore-read {XEN_NODES}-ack").strip(), "an old request was taken")
+    watch(guest, 100)
     need(fields(mncheck(guest, "page"))["generation"] == {"0"}, "an old request was taken")
-    guest.note("save and restore, announced: success; two checkpoints: cancelled")
+    for op in (45, 46):
+        xen_ask(guest, f"prepare {op} 60000", f"ready {op} 0")
+        # As libxl asks for it, which would wait for a minute.
+        guest.on_host(f"xenstore-write {XEN}/control/shutdown suspend")
+        xen_told(guest, op, ["prepare", "ready", "moving", "complete"], 3)
+        need(guest.on_host(f"xenstore-read {XEN_ACK}").strip() == f"complete {op} 3", "answer")
+    # And one that nobody announced, and that came to nothing: no event.
+    guest.on_host(f"xenstore-write {XEN}/control/shutdown suspend; sleep 3")
+    need(fields(mncheck(guest, "page"))["generation"] == {"8"}, "an event of nothing")
+    need("dpm_suspend_start" in ok(guest.run("dmesg"), "dmesg"), "nothing failed to freeze")
+    ok(guest.run("pkill mncheck"), "pkill")
     unload_driver(guest)
+    ok(guest.run("rmmod freeze_fails && dmesg -C"), "rmmod freeze_fails")
 
 
 DEVICE = [case_mn_device, case_mn_unload, case_mn_chain, case_mn_hotplug, case_mn_cli]
 
 
-def movable(host, kernel, name, cases, row=None, variant="default", host_cpus=1):
+def movable(host, kernel, name, cases, row=None, variant="default", host_cpus=1, extra=""):
     """A guest to be moved."""
-    one = spec(host, kernel, variant, host_cpus=host_cpus)
+    one = spec(host, kernel, variant, host_cpus=host_cpus, extra=extra)
     one.update(name=f"{host}-{kernel}-move-{name}", cases=cases)
     if row:
         one.update(cpu=row[0], row=row[1:])
@@ -415,22 +499,25 @@ def polling(kernel):
 def groups(host, kernels):
     """The groups of guests for check.run_host()."""
     stock = [k for k in kernels if not is_debug(k)]
+    every = bool(os.environ.get("LAB_ALL"))     # minutes more
     if hardware() or host != "bare" and not stock:  # the CPU models of ROWS are QEMU's own
         return []
     if host == "kvm":
         # Not on one boot: under emulation the next guest was seen to hang after a migration.
-        return [*([movable(host, k, "nehalem", [case_mn_move, case_clean], KVM_ROW)]
-                  for k in stock),
+        return [*([movable(host, k, name, [case_mn_move, case_clean], row)]
+                  for name, (row, usual) in KVM_ROWS.items() for k in stock if every or k == usual),
                 # The newest kernel stands for both.
                 [movable(host, stock[-1], "eoi", [case_eoi_move, case_clean], ("host",), "nopv")]]
     if host == "xen":
-        # Not by itself: under emulation the restored guest's serial port loses bytes, and the
-        # lab with it. The newest kernel stands for both.
-        if not os.environ.get("LAB_XEN_SAVE"):
-            return []
-        one = movable(host, stock[-1], "save", [case_mn_xen, case_clean])
-        one["mem"] = 300    # all of it goes into a file in dom0's memory
-        return [[one]]
+        result = []
+        for kernel in stock:
+            if not every and kernel != "6.12":
+                continue
+            one = movable(host, kernel, "saved", [case_mn_saved, case_mn_freeze_fails, case_clean])
+            # All of it goes into a file in dom0's memory. By its serial port it loses bytes.
+            one.update(mem=256, saved=True)
+            result.append([one])
+        return result
     result = []
     for kernel in kernels:
         debug = is_debug(kernel)
@@ -440,9 +527,13 @@ def groups(host, kernels):
             if debug and (not first or kernel != "6.12-debug"):
                 continue
             cases = [*(DEVICE if first else []), case_mn_move,
+                     *([case_mn_inject_busy] if name == "usable" else []),
                      *([case_mn_moves] if name == "usable" or debug else []),
                      # 6.1's guest has no virtio_console in its initramfs
                      *([case_mn_orchestrated] if name == "usable" and kernel == "6.12" else []),
                      case_clean]
             result.append([movable(host, kernel, name, cases, row)])
+        if kernel == "6.12":
+            result.append([movable(host, kernel, "rich", [case_mn_born_rich, case_clean], RICH_ROW,
+                                   extra=PLAIN_LIBC)])
     return result

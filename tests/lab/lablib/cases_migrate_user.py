@@ -40,7 +40,7 @@ def lines(guest, command):
     return [json.loads(line) for line in ok(guest.run(command), command).splitlines()]
 
 
-def until(guest, command, seconds=20):
+def until(guest, command, seconds=60):
     end = time.monotonic() + seconds
     while guest.run(command)["rc"]:
         if time.monotonic() > end:
@@ -129,6 +129,23 @@ def worker_lines(guest):
     return ok(guest.run("cat /run/lab/worker"), "worker")
 
 
+def worker_bound(text):
+    """The variants that it says it ran, in their order."""
+    return re.findall(r"^[\d.]+ \w+: (\w+)$", text, re.M)
+
+
+def start_worker(guest):
+    start(guest, "worker", "migrate-notify-worker --threads 2", delays("worker"))
+
+
+def worker_blocks(guest, *variants):
+    """Ends the worker, who has run all of these and was never wrong. What it says."""
+    text = end(guest, "worker")
+    last = text.strip().splitlines()[-1]
+    need(" wrong 0 " in last and all(re.search(rf" {v} [1-9]", last) for v in variants), text)
+    return last
+
+
 def case_mn_orchestrated(guest):
     """The whole cycle by the virtio-serial port, the worker under load through all of it."""
     there, here = guest.spec["row"][0], guest.spec["cpu"]
@@ -137,7 +154,7 @@ def case_mn_orchestrated(guest):
     ok(guest.run("modprobe virtio_console; grep -q org.hybridhvm /sys/class/virtio-ports/*/name"),
        "the port")
     start(guest, "agent", f"{CLI} agent", f"{CLI} list | grep -q agent")
-    start(guest, "worker", "migrate-notify-worker --threads 2", delays("worker"))
+    start_worker(guest)
     start(guest, "python", f"python3 -c '{PYTHON}'", delays("python"))
     need("start: sse42" in worker_lines(guest), worker_lines(guest))
 
@@ -157,11 +174,9 @@ def case_mn_orchestrated(guest):
     until(guest, "grep -q usable /run/lab/python")
     need(lines(guest, f"{CLI} features --json")[0]["features"]["avx2"] == "absent", "avx2 is back")
 
-    text = end(guest, "worker")
-    blocks = re.search(r"blocks (\d+) wrong 0 .*avx2 ([1-9]\d*) .*sse42 ([1-9]\d*)", text)
-    need(blocks, text)
-    bound = re.findall(r"^[\d.]+ (?:\w+): (\w+)$", text, re.M)
-    need(bound == ["sse42", "plain", "avx2", "sse42"], f"{text}")
+    bound = worker_bound(worker_lines(guest))
+    need(bound == ["sse42", "plain", "avx2", "sse42"], f"{bound}")
+    blocks = worker_blocks(guest, "avx2", "sse42")
     events = lines(guest, f"{CLI} history --json")
     told = [(e["event"], int(e["op"])) for e in events if e["event"] in ("prepare", "complete")]
     need(told == [(e, op) for op in (7, 8) for e in ("prepare", "complete")], f"{events}")
@@ -171,4 +186,47 @@ def case_mn_orchestrated(guest):
     ok(guest.run("kill $(cat /run/lab/agent.pid)"), "agent")
     until(guest, "rmmod migrate_notify")
     ok(guest.run("rmmod hybrid"), "rmmod hybrid")
-    guest.note(f"{blocks[1]} blocks, {blocks[2]} with AVX2, 0 wrong; bound {' '.join(bound)}")
+    guest.note(f"{blocks}; bound {' '.join(bound)}")
+
+
+def case_mn_born_rich(guest):
+    """Features vanish under a program that knew them from its start: told, it does without before;
+    one that is not told dies of it."""
+    there, here = guest.spec["row"][0], guest.spec["cpu"]
+    load_driver(guest)
+    ok(guest.run("modprobe virtio_console"), "virtio_console")
+    start(guest, "agent", f"{CLI} agent", f"{CLI} list | grep -q agent")
+    start_worker(guest)
+    start(guest, "burn", "mncheck burn", "grep -q burning /run/lab/burn")
+    need(worker_bound(worker_lines(guest)) == ["avx2"], worker_lines(guest))
+
+    said = host_tool("prepare", "--port", guest.port, "--op", "9", "--vanish", "aes,avx2,bmi2",
+                     "--deadline", "60000")
+    need("op 9: ready, 0 late, 0 refused" in said, said)
+    # All before the machine has moved.
+    need(worker_bound(worker_lines(guest)) == ["avx2", "sse42"], worker_lines(guest))
+    guest.move(there)
+    truth = ok(guest.run("mncheck truth"), "truth")
+    need(not re.search(r"\b(aes|avx2|bmi2)\b", truth), f"it has not vanished: {truth}")
+    until(guest, "dmesg | grep -q 'mncheck.*trap invalid opcode'")
+    host_tool("complete", "--port", guest.port, "--op", "9", "--status", "success")
+    ok(guest.run("sleep 1; kill -0 $(cat /run/lab/worker.pid)"), "the worker")
+    need(worker_bound(worker_lines(guest)) == ["avx2", "sse42"], worker_lines(guest))
+
+    said = host_tool("prepare", "--port", guest.port, "--op", "10", "--vanish", "",
+                     "--appear", "aes,avx2,bmi2", "--deadline", "60000")
+    need("op 10: ready" in said, said)
+    guest.move(here)
+    host_tool("complete", "--port", guest.port, "--op", "10", "--status", "success")
+    until(guest, "grep -q 'complete: avx2' /run/lab/worker")
+    bound = worker_bound(worker_lines(guest))
+    blocks = worker_blocks(guest, "avx2", "sse42")
+    events = lines(guest, f"{CLI} history --json")
+    ends = [e for e in events if e["event"] == "complete"]
+    need([int(e["op"]) for e in ends] == [9, 10] and
+         {"aes", "avx2", "bmi2"} <= set(ends[0]["removed"]) and
+         ends[0]["removed"] == ends[1]["added"], f"{events}")
+    ok(guest.run("kill $(cat /run/lab/agent.pid)"), "agent")
+    until(guest, "rmmod migrate_notify")
+    ok(guest.run("rmmod hybrid"), "rmmod hybrid")
+    guest.note(f"{blocks}; bound {' '.join(bound)}; who was not told died")

@@ -51,6 +51,9 @@ class GuestLink:
             raise GuestDied("its control port could not be opened")
         self.sock.settimeout(1)
 
+    def close(self):
+        self.sock.close()
+
     def _send(self, data, what):
         try:
             self.sock.sendall(data)
@@ -113,7 +116,7 @@ class GuestLink:
             try:
                 counter.start()
             except BaseException:
-                self.sock.close()   # the guest holds a command that must never start
+                self.close()    # the guest holds a command that must never start
                 raise
         started = time.monotonic()
         self._send(b"\n", what)

@@ -73,7 +73,7 @@ class Movable(Bare):
             self.qmp.close()
             self.qmp = None
         if self.link:
-            self.link.sock.close()
+            self.link.close()
             self.link = None
         super().close()
 

@@ -85,6 +85,7 @@ def files(kernel):
               "pvirq-test.ko": f"{tree}/kunit/pvirq-test.ko",
               "hybrid-kunit.ko": f"{tree}/kunit/hybrid-kunit.ko",
               "migrate_chain.ko": f"{tree}/kunit/migrate_chain.ko",
+              "freeze_fails.ko": f"{tree}/kunit/freeze_fails.ko",
               "lab/ktap.py": f"{TOP}/tests/kernel/ktap.py",
               "migrate_notify.py": f"{TOP}/userspace/python/migrate_notify.py",
               **{f"bin/{program}": f"{TOP}/build/userspace/{program}" for program in
@@ -123,6 +124,8 @@ class Payload:
         images.run(["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC",
                     "-I", f"{TOP}/include/uapi", "-o", f"{self.tree}/peer.so",
                     f"{images.LAB}/peer/peer.c"])
+        os.makedirs(f"{self.tree}/bin")
+        shutil.copy(f"{TOP}/build/userspace/migrate-notify-host", f"{self.tree}/bin")
         for kernel in files:
             image, initrd = images.guest_boot(kernel)
             target = f"{self.tree}/guests/{kernel}"

@@ -6,6 +6,7 @@ import importlib
 import os
 import socket
 import struct
+import subprocess
 import sys
 import tempfile
 import threading
@@ -13,6 +14,7 @@ import unittest
 
 from . import counts, images
 from .link import GuestDied, GuestLink
+from .xslink import XenstoreLink
 
 HIST = """# event histogram
 #
@@ -175,6 +177,65 @@ class Counter:
     def stop(self):
         self.calls.append("stop")
         return {"total": 7}
+
+
+# Plays xenstore: a node is a file, whoever looks; a watch that fires once too often, as it may.
+FAKE_XENSTORE = """#!/bin/bash
+what=${0##*-}
+[ "$1" = -n ] && { count=$2; shift 2; }
+node() { echo "$STORE/${1##*/}"; }
+case $what in
+read)	for n; do cat "$(node "$n")" && echo || exit 1; done ;;
+write)	while [ $# -gt 0 ]; do
+		printf %s "$2" >"$STORE/.new.$$" && mv "$STORE/.new.$$" "$(node "$1")"; shift 2
+	done ;;
+watch)	echo "$1"; fired=1 last=$(stat -c %i "$(node "$1")" 2>/dev/null)
+	while [ "${count:-2}" -gt $fired ]; do
+		sleep .02
+		now=$(stat -c %i "$(node "$1")" 2>/dev/null)
+		[ "$now" = "$last" ] || { last=$now; echo "$1" || exit; [ "$count" ] && fired=2; }
+	done ;;
+esac
+"""
+
+
+class Xenstore(unittest.TestCase):
+    """XenstoreLink and the guest's script, which talk by files here."""
+
+    def setUp(self):
+        self.dir = tempfile.TemporaryDirectory()
+        self.addCleanup(self.dir.cleanup)
+        for what in ("read", "write", "watch"):
+            path = f"{self.dir.name}/xenstore-{what}"
+            with open(path, "w", encoding="ascii") as f:
+                f.write(FAKE_XENSTORE)
+            os.chmod(path, 0o755)
+        before = dict(os.environ)
+        self.addCleanup(lambda: (os.environ.clear(), os.environ.update(before)))
+        os.environ.update(PATH=f"{self.dir.name}:{before['PATH']}", STORE=self.dir.name)
+
+    def start_guest(self):
+        guest = subprocess.Popen(
+            [f"{images.LAB}/guest/xenstore-agent.sh", self.dir.name], stdin=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, start_new_session=True)
+        self.addCleanup(lambda: (os.killpg(guest.pid, 9), guest.wait()))
+
+    def test_run(self):
+        self.start_guest()
+        link = XenstoreLink(1)
+        got = link.run("echo hi; exit 3", 20)
+        self.assertEqual((got["rc"], got["out"], got["counts"]), (3, "hi\n", None))
+        text = link.run("seq 30000 | shuf --random-source=/dev/zero", 20)["out"]
+        self.assertEqual(sorted(map(int, text.split())), list(range(1, 30001)))
+        self.assertEqual(link.run("true", 20)["out"], "")
+        # What was restored goes on counting: the old answer is none to this.
+        self.assertEqual(XenstoreLink(2, link.serial).run("echo again", 20)["out"], "again\n")
+        with self.assertRaises(ValueError):
+            link.run("x" * 4000, 1)
+
+    def test_nobody_there(self):
+        with self.assertRaises(GuestDied):
+            XenstoreLink(1).run("true", 1)
 
 
 class Link(unittest.TestCase):
