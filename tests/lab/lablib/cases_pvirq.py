@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""pvirq's cases, on a guest with spare devices: two nvme, e1000e, edu."""
+"""pvirq's cases, on a guest with spare devices: two nvme, edu, e1000e."""
 import itertools
 import json
 import os
