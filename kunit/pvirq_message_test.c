@@ -191,13 +191,18 @@ static void probe_differs_in_both_halves(struct kunit *test)
 
 static void trapped_only_where_sure(struct kunit *test)
 {
-	KUNIT_EXPECT_FALSE(test, pvirq_table_trapped(1000, 0));
-	KUNIT_EXPECT_FALSE(test, pvirq_table_trapped(0, 0));
-	KUNIT_EXPECT_FALSE(test, pvirq_table_trapped(U32_MAX, 0));
-	KUNIT_EXPECT_FALSE(test, pvirq_table_trapped(1500, 1000));
-	KUNIT_EXPECT_TRUE(test, pvirq_table_trapped(1501, 1000));
-	KUNIT_EXPECT_FALSE(test, pvirq_table_trapped(U32_MAX, U32_MAX));
-	KUNIT_EXPECT_TRUE(test, pvirq_table_trapped(2ull * U32_MAX, U32_MAX));
+	KUNIT_EXPECT_FALSE(test, pvirq_table_trapped(1000, 0, 0));
+	KUNIT_EXPECT_FALSE(test, pvirq_table_trapped(0, 0, 0));
+	KUNIT_EXPECT_FALSE(test, pvirq_table_trapped(U32_MAX, 0, 0));
+	KUNIT_EXPECT_FALSE(test, pvirq_table_trapped(1500, 20, 1000));
+	KUNIT_EXPECT_TRUE(test, pvirq_table_trapped(1501, 20, 1000));
+	KUNIT_EXPECT_FALSE(test, pvirq_table_trapped(U32_MAX, 20, U32_MAX));
+	KUNIT_EXPECT_TRUE(test, pvirq_table_trapped(2ull * U32_MAX, 20, U32_MAX));
+	/* The clock is an emulated device itself. */
+	KUNIT_EXPECT_TRUE(test, pvirq_table_trapped(5000, 499, 1000));
+	KUNIT_EXPECT_FALSE(test, pvirq_table_trapped(5000, 500, 1000));
+	KUNIT_EXPECT_FALSE(test, pvirq_table_trapped(~0ull, ~0ull, 1000));
+	KUNIT_EXPECT_FALSE(test, pvirq_table_trapped(~0ull, 0, 0));
 }
 
 static struct kunit_case pvirq_message_cases[] = {

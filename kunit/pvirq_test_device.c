@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A driver for an nvme (MSI-X) and for QEMU's edu (MSI) that does nothing but have one interrupt,
- * so that each operation on it can be counted alone. Bound by driver_override only.
+ * A driver for an nvme and an e1000e (MSI-X) and for QEMU's edu (MSI) that does nothing but have
+ * one interrupt, so that each operation on it can be counted alone. Bound by driver_override only.
  *
  * Write a command to its "command" file in sysfs; it fails where an interrupt is lost or runs
  * twice.
@@ -12,141 +12,106 @@
  *			times after it is enabled
  *   stormed N		N times: masked for real, one interrupt, unmasked; the handler runs once
  *   raise_only N	N interrupts, and nothing is waited for
- *   caught N		the handler has run since the last raise_only, at least once, at most N times
+ *   caught N		the handler has run for the last raise_only, at least once, at most N times
  *   move N		N times: to the other CPU, taken there by the next interrupt
  *   stay N		N times: to the CPU where it is
  *   hooked		a move that somebody wants to be told of, as ntb_msi does
- *   reset		the device forgets its message while nobody has the interrupt (MSI-X only)
+ *   reset		the device forgets its message while nobody has the interrupt (nvme only)
+ * These two beside another process that raises:
+ *   churn N		N times: to the other CPU, wherever that is
+ *   storm N		N times: disabled and enabled, masked at once every other time
+ *
+ * "counts" has five numbers: interrupts that were raised, those that the device said it raised,
+ * runs of the handler, and those for nothing; and commands that found an interrupt lost, or run
+ * twice. The driver's file "gone" has their sums, of the devices that it is bound to no more.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/completion.h>
 #include <linux/cpumask.h>
 #include <linux/delay.h>
-#include <linux/dma-mapping.h>
 #include <linux/interrupt.h>
 #include <linux/io.h>
 #include <linux/irq.h>
+#include <linux/ktime.h>
 #include <linux/module.h>
 #include <linux/msi.h>
-#include <linux/pci.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/string.h>
 
-#define EDU_STATUS	0x24
-#define EDU_RAISE	0x60
-#define EDU_ACK		0x64
+#include "pvirq_test.h"
 
-/* NVM Express base specification; one admin queue is all that is used of it. */
-#define NVME_CC		0x14
-#define  CC_ENABLE	(1 | 6 << 16 | 4 << 20)	/* entries of 64 and 16 bytes */
-#define NVME_CSTS	0x1c
-#define NVME_AQA	0x24
-#define NVME_ASQ	0x28
-#define NVME_ACQ	0x30
-#define NVME_SQ_TAIL	0x1000
-#define NVME_CQ_HEAD	0x1004
-#define  GET_FEATURES	0x0a
-#define  QUEUES		0x07
-#define DEPTH		64
-
-struct nvme_command {
-	__le32 opcode;
-	__le32 unused[9];
-	__le32 feature;
-	__le32 unused2[5];
-};
-
-struct nvme_completion {
-	__le32 unused[3];
-	__le16 id;
-	__le16 status;
-};
-
-#define COMMAND_MAX	1000000
-
-struct test_device {
-	struct pci_dev *pdev;
-	void __iomem *regs;
-	bool is_edu;
-	bool requested;
-	struct nvme_command *commands;
-	struct nvme_completion *completions;
-	dma_addr_t commands_dma, completions_dma;
-	u16 tail, head, phase;
-	unsigned int irq;
-	atomic_t runs;
-	int mark;		/* @runs before raise_only */
-	atomic_t spurious;
-	struct completion ran;
-};
-
-static bool take_completions(struct test_device *t)
-{
-	u16 before = t->head;
-
-	while ((le16_to_cpu(READ_ONCE(t->completions[t->head].status)) & 1) == t->phase) {
-		t->head = (t->head + 1) % DEPTH;
-		if (!t->head)
-			t->phase = !t->phase;
-	}
-	if (t->head == before)
-		return false;
-	writel(t->head, t->regs + NVME_CQ_HEAD);
-	return true;
-}
-
-static bool take_status(struct test_device *t)
-{
-	u32 status = readl(t->regs + EDU_STATUS);
-
-	writel(status, t->regs + EDU_ACK);
-	return status;
-}
+#define COMMAND_MAX	10000000
+#define PATIENCE	(20 * HZ)	/* an emulated host may be slow */
+/* For a handler on another CPU; sleeping takes longer. */
+#define SPIN_NS		50000
 
 static irqreturn_t handler(int irq, void *arg)
 {
 	struct test_device *t = arg;
+	unsigned int taken = t->model->take(t);
 
 	/*
 	 * The kernel itself repeats an interrupt that it moves where its new vector, on the old
 	 * CPU, belongs to another one that is just coming (msi_set_affinity()).
 	 */
-	if (!(t->is_edu ? take_status(t) : take_completions(t))) {
-		atomic_inc(&t->spurious);
+	if (!taken) {
+		if (!t->model->repeats)
+			atomic64_inc(&t->spurious);
 		return IRQ_HANDLED;
 	}
-	atomic_inc(&t->runs);
+	atomic64_inc(&t->runs);
+	atomic64_add(taken, &t->answered);
 	complete(&t->ran);
 	return IRQ_HANDLED;
 }
 
-/* No more than DEPTH / 2 before the handler runs. */
 static void raise(struct test_device *t)
 {
-	if (t->is_edu) {
-		writel(1, t->regs + EDU_RAISE);
-		return;
+	t->model->raise(t, atomic64_fetch_inc(&t->raised));
+}
+
+static bool all_answered(struct test_device *t)
+{
+	return atomic64_read(&t->answered) == atomic64_read(&t->raised);
+}
+
+/* The handler has run for all that was raised since reinit_completion(). */
+static bool wait_for_all(struct test_device *t)
+{
+	u64 start = ktime_get_ns();
+	long left = PATIENCE;
+
+	while (t->model->at_once && ktime_get_ns() - start < SPIN_NS) {
+		if (all_answered(t))
+			return true;
+		cpu_relax();
 	}
-	t->commands[t->tail] = (struct nvme_command){
-		.opcode = cpu_to_le32(GET_FEATURES), .feature = cpu_to_le32(QUEUES),
-	};
-	t->tail = (t->tail + 1) % DEPTH;
-	writel(t->tail, t->regs + NVME_SQ_TAIL);
+	while (left && !all_answered(t))
+		left = wait_for_completion_timeout(&t->ran, left);
+	return all_answered(t);
+}
+
+static int wrong(struct test_device *t)
+{
+	atomic64_inc(&t->wrong);
+	return -EIO;
 }
 
 static int raise_one(struct test_device *t)
 {
-	int before = atomic_read(&t->runs);
+	s64 before = atomic64_read(&t->runs), runs;
 
 	reinit_completion(&t->ran);
 	raise(t);
-	if (!wait_for_completion_timeout(&t->ran, 5 * HZ)) {
+	if (!wait_for_all(t)) {
 		pr_err("an interrupt is lost\n");
-		return -ETIMEDOUT;
+		return wrong(t);
 	}
-	if (atomic_read(&t->runs) != before + 1) {
-		pr_err("%d runs for one interrupt\n", atomic_read(&t->runs) - before);
-		return -EIO;
+	runs = atomic64_read(&t->runs) - before;
+	if (runs != 1) {
+		pr_err("%lld runs for one interrupt\n", runs);
+		return wrong(t);
 	}
 	return 0;
 }
@@ -180,20 +145,33 @@ static int do_unmask(struct test_device *t, unsigned int n)
 	return 0;
 }
 
+/* Where raiser and handler are on one CPU interrupts are faster; churn sees to the others. */
+#define FOLLOW	64
+
 static int do_raise(struct test_device *t, unsigned int n)
 {
 	int err = 0;
 
-	while (n-- && !err)
-		err = raise_one(t);
+	while (n-- && !err) {
+		if (n % FOLLOW == 0)
+			set_cpus_allowed_ptr(current, irq_get_effective_affinity_mask(t->irq));
+		err = signal_pending(current) ? -EINTR : raise_one(t);
+		cond_resched();
+	}
 	return err;
+}
+
+static s64 all_runs(struct test_device *t)
+{
+	return atomic64_read(&t->runs) + atomic64_read(&t->spurious);
 }
 
 static int do_raise_only(struct test_device *t, unsigned int n)
 {
-	if (!n || n > DEPTH / 2)
+	if (!n || n > t->model->most)
 		return -EINVAL;
-	t->mark = atomic_read(&t->runs);
+	t->mark = all_runs(t);
+	t->mark_spurious = atomic64_read(&t->spurious);
 	reinit_completion(&t->ran);
 	while (n--) {
 		raise(t);
@@ -204,33 +182,37 @@ static int do_raise_only(struct test_device *t, unsigned int n)
 
 static int do_caught(struct test_device *t, unsigned int n)
 {
-	int runs;
+	s64 runs, spurious;
 
-	if (!wait_for_completion_timeout(&t->ran, 5 * HZ)) {
-		pr_err("interrupts are lost\n");
-		return -ETIMEDOUT;
+	if (!wait_for_all(t)) {
+		pr_err("of %u interrupts some are lost\n", n);
+		return wrong(t);
 	}
-	/* There may be more. */
+	/* There may be more: of several interrupts the first run takes what there is. */
 	msleep(20);
-	runs = atomic_read(&t->runs) - t->mark;
+	runs = all_runs(t) - t->mark;
 	if (runs > n) {
-		pr_err("%d runs for %u interrupts\n", runs, n);
-		return -EIO;
+		pr_err("%lld runs for %u interrupts\n", runs, n);
+		return wrong(t);
 	}
+	spurious = atomic64_read(&t->spurious) - t->mark_spurious;
+	atomic64_sub(spurious, &t->spurious);
+	atomic64_add(spurious, &t->runs);
 	return 0;
 }
 
 static int do_held(struct test_device *t, unsigned int n)
 {
-	int err, runs;
+	s64 runs;
+	int err;
 
 	disable_irq(t->irq);
 	err = do_raise_only(t, n);
-	runs = atomic_read(&t->runs) - t->mark;
+	runs = all_runs(t) - t->mark;
 	enable_irq(t->irq);
 	if (!err && runs) {
 		pr_err("ran while it was disabled\n");
-		return -EIO;
+		return wrong(t);
 	}
 	return err ?: do_caught(t, n);
 }
@@ -244,9 +226,9 @@ static int do_stormed(struct test_device *t, unsigned int n)
 		err = do_raise_only(t, 1);
 		/* Long enough for the device to have sent it. */
 		usleep_range(1000, 2000);
-		if (!err && atomic_read(&t->runs) != t->mark) {
+		if (!err && all_runs(t) != t->mark) {
 			pr_err("ran while it was masked\n");
-			err = -EIO;
+			err = wrong(t);
 		}
 		do_unmask(t, 1);
 		err = err ?: do_caught(t, 1);
@@ -289,6 +271,30 @@ static int do_move(struct test_device *t, unsigned int n)
 static int do_stay(struct test_device *t, unsigned int n)
 {
 	return move(t, n, false);
+}
+
+/* What a move finds in its way (no CPU online but this, the last one not over) is no matter. */
+static int do_churn(struct test_device *t, unsigned int n)
+{
+	while (n-- && !signal_pending(current)) {
+		to_cpu(t, true);
+		usleep_range(500, 1000);
+	}
+	return 0;
+}
+
+static int do_storm(struct test_device *t, unsigned int n)
+{
+	while (n-- && !signal_pending(current)) {
+		if (n % 2)
+			irq_set_status_flags(t->irq, IRQ_DISABLE_UNLAZY);
+		disable_irq(t->irq);
+		udelay(n % 50);
+		enable_irq(t->irq);
+		irq_clear_status_flags(t->irq, IRQ_DISABLE_UNLAZY);
+		usleep_range(300, 600);
+	}
+	return 0;
 }
 
 static void count_message(struct msi_desc *desc, void *data)
@@ -351,6 +357,8 @@ static const struct command {
 	{ "move", true, do_move },
 	{ "stay", true, do_stay },
 	{ "hooked", true, do_hooked },
+	{ "churn", true, do_churn },
+	{ "storm", true, do_storm },
 	{ "reset", false, do_reset },
 };
 
@@ -374,22 +382,35 @@ static ssize_t command_store(struct device *dev, struct device_attribute *attr, 
 }
 static DEVICE_ATTR_WO(command);
 
-static ssize_t runs_show(struct device *dev, struct device_attribute *attr, char *buf)
+static ssize_t show_counts(struct test_device *t, char *buf)
 {
-	struct test_device *t = dev_get_drvdata(dev);
-
-	return sysfs_emit(buf, "%d\n", atomic_read(&t->runs));
+	return sysfs_emit(buf, "%lld %lld %lld %lld %lld\n", atomic64_read(&t->raised),
+			  atomic64_read(&t->answered), atomic64_read(&t->runs),
+			  atomic64_read(&t->spurious), atomic64_read(&t->wrong));
 }
-static DEVICE_ATTR_RO(runs);
 
-/* Times the handler ran and the device had nothing. */
-static ssize_t spurious_show(struct device *dev, struct device_attribute *attr, char *buf)
+static ssize_t counts_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	struct test_device *t = dev_get_drvdata(dev);
-
-	return sysfs_emit(buf, "%d\n", atomic_read(&t->spurious));
+	return show_counts(dev_get_drvdata(dev), buf);
 }
-static DEVICE_ATTR_RO(spurious);
+static DEVICE_ATTR_RO(counts);
+
+static struct test_device gone;
+
+static void add_to_gone(const struct test_device *t)
+{
+	atomic64_add(atomic64_read(&t->raised), &gone.raised);
+	atomic64_add(atomic64_read(&t->answered), &gone.answered);
+	atomic64_add(atomic64_read(&t->runs), &gone.runs);
+	atomic64_add(atomic64_read(&t->spurious), &gone.spurious);
+	atomic64_add(atomic64_read(&t->wrong), &gone.wrong);
+}
+
+static ssize_t gone_show(struct device_driver *driver, char *buf)
+{
+	return show_counts(&gone, buf);
+}
+static DRIVER_ATTR_RO(gone);
 
 static ssize_t vector_irq_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
@@ -417,53 +438,31 @@ static DEVICE_ATTR_RO(table);
 
 static struct attribute *test_attrs[] = {
 	&dev_attr_command.attr,
-	&dev_attr_runs.attr,
-	&dev_attr_spurious.attr,
+	&dev_attr_counts.attr,
 	&dev_attr_vector_irq.attr,
 	&dev_attr_table.attr,
 	NULL
 };
 ATTRIBUTE_GROUPS(test);
 
-static int nvme_wait(struct test_device *t, u32 ready)
-{
-	unsigned int i;
+static struct attribute *test_driver_attrs[] = {
+	&driver_attr_gone.attr,
+	NULL
+};
+ATTRIBUTE_GROUPS(test_driver);
 
-	for (i = 0; i < 1000; i++) {
-		if ((readl(t->regs + NVME_CSTS) & 1) == ready)
-			return 0;
-		msleep(5);
+#define VENDOR_QEMU	0x1234
+
+static const struct test_model *model_of(const struct pci_dev *pdev)
+{
+	switch (pdev->vendor) {
+	case PCI_VENDOR_ID_INTEL:
+		return &test_e1000e;
+	case VENDOR_QEMU:
+		return &test_edu;
+	default:
+		return &test_nvme;
 	}
-	return -ETIMEDOUT;
-}
-
-static int nvme_start(struct test_device *t)
-{
-	struct device *dev = &t->pdev->dev;
-	int err;
-
-	writel(0, t->regs + NVME_CC);
-	err = nvme_wait(t, 0);
-	if (err)
-		return err;
-	t->commands = dmam_alloc_coherent(dev, DEPTH * sizeof(*t->commands), &t->commands_dma,
-					  GFP_KERNEL);
-	t->completions = dmam_alloc_coherent(dev, DEPTH * sizeof(*t->completions),
-					     &t->completions_dma, GFP_KERNEL);
-	if (!t->commands || !t->completions)
-		return -ENOMEM;
-	t->phase = 1;
-	writel((DEPTH - 1) << 16 | (DEPTH - 1), t->regs + NVME_AQA);
-	writeq(t->commands_dma, t->regs + NVME_ASQ);
-	writeq(t->completions_dma, t->regs + NVME_ACQ);
-	writel(CC_ENABLE, t->regs + NVME_CC);
-	return nvme_wait(t, 1);
-}
-
-static void nvme_stop(struct test_device *t)
-{
-	writel(0, t->regs + NVME_CC);
-	nvme_wait(t, 0);
 }
 
 static int test_probe(struct pci_dev *pdev, const struct pci_device_id *id)
@@ -475,7 +474,7 @@ static int test_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (!t)
 		return -ENOMEM;
 	t->pdev = pdev;
-	t->is_edu = pdev->vendor == 0x1234;
+	t->model = model_of(pdev);
 	init_completion(&t->ran);
 	pci_set_drvdata(pdev, t);
 
@@ -487,15 +486,13 @@ static int test_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (!t->regs)
 		goto err_disable;
 	pci_set_master(pdev);
-	err = pci_alloc_irq_vectors(pdev, 1, 1, t->is_edu ? PCI_IRQ_MSI : PCI_IRQ_MSIX);
+	err = pci_alloc_irq_vectors(pdev, 1, 1, t->model->irq);
 	if (err < 0)
 		goto err_unmap;
 	t->irq = pci_irq_vector(pdev, 0);
-	if (!t->is_edu) {
-		err = nvme_start(t);
-		if (err)
-			goto err_vectors;
-	}
+	err = t->model->start(t);
+	if (err)
+		goto err_vectors;
 	return 0;
 
 err_vectors:
@@ -511,10 +508,11 @@ static void test_remove(struct pci_dev *pdev)
 {
 	struct test_device *t = pci_get_drvdata(pdev);
 
-	if (!t->is_edu)
-		nvme_stop(t);
+	if (t->model->stop)
+		t->model->stop(t);
 	if (t->requested)
 		free_irq(t->irq, t);
+	add_to_gone(t);
 	pci_free_irq_vectors(pdev);
 	pci_iounmap(pdev, t->regs);
 	pci_disable_device(pdev);
@@ -525,6 +523,7 @@ static struct pci_driver test_driver = {
 	.probe = test_probe,
 	.remove = test_remove,
 	.dev_groups = test_groups,
+	.groups = test_driver_groups,
 };
 module_pci_driver(test_driver);
 

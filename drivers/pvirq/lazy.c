@@ -219,7 +219,6 @@ static void lazy_unmask(struct irq_data *data)
 /* Its vector goes away next: the device has to be quiet. */
 static void lazy_shutdown(struct irq_data *data)
 {
-	struct msi_desc *desc = irq_data_get_msi_desc(data);
 	struct pvirq_irq *i = pvirq_to_irq(data);
 
 	if (!i->mask) {
@@ -228,9 +227,6 @@ static void lazy_shutdown(struct irq_data *data)
 	}
 	pvirq_count(i, step(i, data, PVIRQ_SHUTDOWN) ? PVIRQ_COUNT_MASK_DONE :
 						 PVIRQ_COUNT_MASK_AVOIDED);
-	/* What is trapped was measured, and might be wrong: here a late write would do harm. */
-	if (is_msix(desc) && READ_ONCE(i->dev->trapped))
-		readl(table_entry(desc) + PVIRQ_ENTRY_CTRL);
 }
 
 /* What pci_write_msg_msi() does, without its accesses to what stays the same. */
@@ -410,32 +406,46 @@ const struct pvirq_backend pvirq_lazy = {
 
 #define MEASURE_ROUNDS	3
 
-void pvirq_lazy_measure(struct pvirq_dev *dev, struct msi_desc *desc)
+static u64 time_access(struct pci_dev *pdev, struct msi_desc *desc)
 {
-	struct pci_dev *pdev = dev->pdev;
-	struct hybrid_state *s;
-	u64 best = U64_MAX;
-	unsigned int k;
+	struct irq_desc *irq = irq_data_to_desc(irq_get_irq_data(desc->irq));
+	unsigned long flags;
+	u64 start, ns;
 	u16 word;
 
-	if (!is_there(pdev))
+	if (!is_msix(desc)) {
+		start = ktime_get_ns();
+		pci_read_config_word(pdev, pdev->msi_cap + PCI_MSI_FLAGS, &word);
+		return ktime_get_ns() - start;
+	}
+	/* A write: silicon may be slow to answer a read, but nobody waits for a write. */
+	raw_spin_lock_irqsave(&irq->lock, flags);
+	start = ktime_get_ns();
+	writel(desc->pci.msix_ctrl, table_entry(desc) + PVIRQ_ENTRY_CTRL);
+	ns = ktime_get_ns() - start;
+	raw_spin_unlock_irqrestore(&irq->lock, flags);
+	return ns;
+}
+
+void pvirq_lazy_measure(struct pvirq_dev *dev, struct msi_desc *desc)
+{
+	u64 start, clock = U64_MAX, access = U64_MAX;
+	struct hybrid_state *s;
+	unsigned int k;
+
+	if (!is_there(dev->pdev))
 		return;
 	s = kmalloc(sizeof(*s), GFP_KERNEL);
 	if (!s)
 		return;
+	/* A longer one may have been interrupted; the shortest decides. */
 	for (k = 0; k < MEASURE_ROUNDS; k++) {
-		u64 start;
-
-		/* A longer one may have been interrupted; the shortest decides. */
 		start = ktime_get_ns();
-		if (is_msix(desc))
-			readl(table_entry(desc) + PVIRQ_ENTRY_CTRL);
-		else
-			pci_read_config_word(pdev, pdev->msi_cap + PCI_MSI_FLAGS, &word);
-		best = min(best, ktime_get_ns() - start);
+		clock = min(clock, ktime_get_ns() - start);
+		access = min(access, time_access(dev->pdev, desc));
 	}
 	hybrid_state_get(s);
-	WRITE_ONCE(dev->trapped, pvirq_table_trapped(best, s->cost.exit_ns));
+	WRITE_ONCE(dev->trapped, pvirq_table_trapped(access, clock, s->cost.exit_ns));
 	dev->measured = true;
 	kfree(s);
 }

@@ -76,7 +76,7 @@ u64 pvirq_message_probe(const struct pvirq_entry *e)
 	return pair(e->lo ^ DEST_LO, e->hi ^ DEST_HI);
 }
 
-bool pvirq_table_trapped(u64 read_ns, u32 exit_ns)
+bool pvirq_table_trapped(u64 access_ns, u64 clock_ns, u32 exit_ns)
 {
-	return exit_ns && read_ns > (u64)exit_ns + exit_ns / 2;
+	return exit_ns && clock_ns < exit_ns / 2 && access_ns > (u64)exit_ns + exit_ns / 2;
 }

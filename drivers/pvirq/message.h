@@ -87,13 +87,16 @@ bool pvirq_message_torn(unsigned int changed);
 u64 pvirq_message_probe(const struct pvirq_entry *e);
 
 /**
- * pvirq_table_trapped() - does the hypervisor see each access to the device?
- * @read_ns: what a read took
+ * pvirq_table_trapped() - does the hypervisor carry out each access to the device at once?
+ * @access_ns: what one took: a write of MSI-X, a read of configuration space
+ * @clock_ns: what reading the clock took, which is in @access_ns as well
  * @exit_ns: what an exit costs, 0 where nothing exits
  *
- * Then a write has arrived when the CPU goes on, and need not be flushed by a read. A device's
- * own read takes less than an exit and its emulation; where in doubt, the answer is no.
+ * Then a write has arrived when the CPU goes on, and need not be flushed by a read. The CPU does
+ * not wait for a write to silicon, however slow that is. One that exits and is only put into a
+ * queue (KVM's coalesced MMIO) takes little more than an exit; one that is emulated takes more.
+ * A clock that exits itself cannot tell. Where in doubt, the answer is no.
  */
-bool pvirq_table_trapped(u64 read_ns, u32 exit_ns);
+bool pvirq_table_trapped(u64 access_ns, u64 clock_ns, u32 exit_ns);
 
 #endif

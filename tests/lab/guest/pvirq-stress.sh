@@ -1,23 +1,43 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# pvirq-stress.sh ROUNDS [PARAMETERS | without]: pvirq.ko (with PARAMETERS) comes and goes, or
-# stays away ("without": for comparison, what the kernel alone does), while nvme,
-# virtio and e1000e are busy, all interrupts move from CPU to CPU, a CPU goes offline and
-# comes back, and devices are unbound and bound. The test device counts its interrupts one by
-# one; a lost one of another device shows as a timeout in the log, or as a load that stands still.
+# pvirq-stress.sh INTERRUPTS ROUNDS comes|stays|without [PARAMETERS]
+# Until the test devices have interrupted so often, and for at least ROUNDS rounds, pvirq.ko (with
+# PARAMETERS) comes and goes, or stays loaded, or is not there at all (what the kernel alone does).
+# Meanwhile nvme, the root disk and the network are busy, all interrupts move from CPU to CPU,
+# those of the test devices are also disabled and enabled all the time, a CPU goes offline and
+# comes back, and devices are unbound, bound, removed and found again. What is not there is left
+# out; devices may be unplugged and plugged in, and the machine may migrate.
+#
+# Each interrupt of a test device is counted by the device and by its handler; a lost one of
+# another device shows as a timeout in the log, or as a load that stands still.
 set -u
-die() { dmesg | tail -n 20; echo "$*"; exit 1; }
-rounds=${1:?usage: pvirq-stress.sh ROUNDS [PARAMETERS]}
-parameters=${2:-}
-device=/sys/bus/pci/devices/0000:00:12.0	# nvme, with the test driver
-edu=/sys/bus/pci/devices/0000:00:13.0
+interrupts=${1:?usage: pvirq-stress.sh INTERRUPTS ROUNDS comes|stays|without [PARAMETERS]}
+rounds=${2:?}
+mode=${3:?}
+parameters=${4:-}
+driver=/sys/bus/pci/drivers/pvirq-test
 nic=0000:00:11.0				# e1000e
-disk=$(cd /sys/bus/pci/devices/0000:00:10.0/nvme/nvme*/ && ls -d nvme*n1)
+nic=$(cd /sys/bus/pci/drivers/e1000e 2>/dev/null && ls -d $nic 2>/dev/null)
+disk=$(cd /sys/bus/pci/devices/0000:00:10.0/nvme/nvme*/ 2>/dev/null && ls -d nvme*n1)
+disk=${disk:-${LAB_ROOT_DISK#/dev/}}
+devices=$(cd $driver && ls -d 0000:*)
 dmesg -C
 
+die() { stop; dmesg | tail -n 20; echo "$*"; exit 1; }
 sectors() { awk '{ print $3 }' "/sys/class/block/$1/stat"; }
-read_disk() { while :; do dd if="/dev/$1" of=/dev/null bs=64k count=64 iflag=direct 2>/dev/null || sleep .1; done; }
-raise() { while echo raise 50 >$device/command; do echo; done >/run/lab/raised; echo failed >>/run/lab/raised; }
+read_disk() { while :; do dd if="/dev/$1" of=/dev/null bs=64k count=16 iflag=direct 2>/dev/null; sleep .1; done; }
+# What fails, by a device that goes or by a mistake, the driver counts.
+raise() {
+	local command=/sys/bus/pci/devices/$1/command i
+	while :; do
+		# In short turns: who unbinds the device waits for the end of one.
+		for ((i = 0; i < 10; i++)); do
+			echo raise 500 >"$command" || echo request >"$command" || sleep .1
+		done
+		echo held 4 >"$command"
+	done 2>/dev/null
+}
+again_and_again() { while :; do echo "$2 1000" >"/sys/bus/pci/devices/$1/command" || sleep .1; done 2>/dev/null; }
 move_all() {
 	local irq cpu=0
 	while :; do
@@ -25,76 +45,105 @@ move_all() {
 		for irq in /proc/irq/[0-9]*; do
 			echo $cpu >"$irq/smp_affinity_list"
 		done 2>/dev/null
-		sleep .02
+		sleep .1
 	done
 }
-hold() { while echo held 5 >$edu/command; do sleep .05; done; echo failed >/run/lab/held; }
-rm -f /run/lab/held
+# Raised, answered, run, for nothing, wrong: of all test devices since the driver is there.
+counts() {
+	cat "$driver/gone" $driver/0000:*/counts 2>/dev/null |
+		awk '{ for (i = 1; i <= 5; i++) sum[i] += $i } END { print sum[1], sum[2], sum[3], sum[4], sum[5] }'
+}
 
-echo request >$device/command || die "request failed"
-echo request >$edu/command || die "request of edu failed"
+jobs=
+stop() {
+	# shellcheck disable=SC2086 # a list
+	kill $jobs 2>/dev/null
+	wait 2>/dev/null
+}
+read -r raised answered runs spurious wrong <<<"$(counts)"
 before=$(sectors "$disk")
-runs=$(cat $device/runs)
-spurious=$(cat $device/spurious)
-read_disk "$disk" & jobs=$!
-read_disk "${LAB_ROOT_DISK#/dev/}" & jobs+=" $!"
-raise & raiser=$!
-hold & holder=$!
+for device in $devices; do
+	raise "$device" & jobs+=" $!"
+	again_and_again "$device" churn & jobs+=" $!"
+	again_and_again "$device" storm & jobs+=" $!"
+done
+for name in "$disk" "${LAB_ROOT_DISK#/dev/}"; do
+	read_disk "$name" & jobs+=" $!"
+done
 move_all & jobs+=" $!"
-ping -q -i .02 10.0.2.2 >/run/lab/ping.out 2>&1 & jobs+=" $!"
-# shellcheck disable=SC2086 # lists
-stop() { kill $raiser $holder $jobs 2>/dev/null; wait 2>/dev/null; }
+ping -q -i .05 10.0.2.2 >/run/lab/ping.out 2>&1 & jobs+=" $!"
 trap stop EXIT
 
-for ((i = 1; i <= rounds; i++)); do
+loaded() { [ "$mode" != without ]; }
+load() {
 	# shellcheck disable=SC2086 # a list
-	[ "$parameters" = without ] || insmod /suite/pvirq.ko $parameters ||
-		die "round $i: insmod failed"
+	insmod /suite/pvirq.ko $parameters || die "round $round: insmod failed"
+}
+unload() { rmmod pvirq || die "round $round: rmmod failed"; }
+one_round() {
+	[ "$mode" != comes ] || load
 	sleep .1
-	case $((i % 4)) in
+	case $(($1 % 6)) in
 	0)
 		echo 0 >/sys/devices/system/cpu/cpu1/online
-		[ "$parameters" = without ] || cat /sys/kernel/debug/pvirq/irqs >/dev/null
+		! loaded || cat /sys/kernel/debug/pvirq/irqs >/dev/null
 		echo 1 >/sys/devices/system/cpu/cpu1/online
 		;;
 	1)
-		echo $nic >/sys/bus/pci/drivers/e1000e/unbind
-		echo $nic >/sys/bus/pci/drivers/e1000e/bind
-		;;
-	2)
-		[ "$parameters" = without ] || for word in kernel lazy auto; do
-			echo "${device##*/} $word" >/sys/kernel/debug/pvirq/irqs
-			cat /sys/kernel/debug/pvirq/irqs >/dev/null
-			sleep .05
+		[ -z "$nic" ] || for what in unbind bind; do
+			echo "$nic" >/sys/bus/pci/drivers/e1000e/$what
 		done
 		;;
+	2)
+		! loaded || for word in kernel lazy auto; do
+			for device in $devices; do
+				echo "$device $word" >/sys/kernel/debug/pvirq/irqs
+			done
+			cat /sys/kernel/debug/pvirq/irqs >/dev/null
+			sleep .05
+		done 2>/dev/null
+		;;
+	3)
+		for device in $devices; do
+			echo "$device" >$driver/unbind
+			echo "$device" >/sys/bus/pci/drivers_probe
+		done 2>/dev/null
+		;;
+	4)
+		[ -z "$nic" ] || echo 1 >"/sys/bus/pci/devices/$nic/remove"
+		echo 1 >/sys/bus/pci/rescan
+		;;
+	*) sleep 1 ;;
 	esac
 	# Every other round it goes while everything is busy, without a pause.
-	((i % 2)) || sleep .1
-	[ "$parameters" = without ] || rmmod pvirq || die "round $i: rmmod failed"
+	(($1 % 2)) || sleep .1
+	[ "$mode" != comes ] || unload
+}
+
+round=1
+[ "$mode" != stays ] || load
+for ((; ; round++)); do
+	one_round "$round"
+	read -r now _ <<<"$(counts)"
+	((round % 20)) || echo "round $round: $((now - raised)) interrupts"
+	((round < rounds || now - raised < interrupts)) || break
 done
+[ "$mode" != stays ] || unload
 
 # Whatever comes last is without it: nothing may have been left masked.
 sleep .5
-kill -0 $raiser 2>/dev/null || die "the test device lost an interrupt"
-[ ! -e /run/lab/held ] || die "edu lost an interrupt"
 after=$(sectors "$disk")
 sleep 1
 [ "$(sectors "$disk")" -gt "$after" ] || die "nvme stands still"
 stop
 trap - EXIT
-echo free >$device/command || exit 1
-echo free >$edu/command || exit 1
-if dmesg | grep -iE 'timeout|timed out|lost|no irq handler|aborting|nobody cared'; then
+for device in $devices; do
+	[ ! -e "$driver/$device/command" ] || echo free >"$driver/$device/command" || die "free"
+done
+if dmesg | grep -iE 'timeout|timed out|lost|no irq handler|aborting|nobody cared|runs for|ran while'; then
 	exit 1
 fi
-runs=$(($(cat $device/runs) - runs))
-expected=$(($(wc -l </run/lab/raised) * 50))
-# The last write was interrupted, perhaps.
-if [ "$runs" -lt "$expected" ] || [ "$runs" -gt $((expected + 50)) ]; then
-	die "$runs interrupts for $expected"
-fi
-mb=$((($(sectors "$disk") - before) / 2048))
-[ "$mb" -gt 0 ] || die "nvme was not busy"
-echo "$mb MiB of nvme, $runs interrupts counted one by one, and $(($(cat $device/spurious) - spurious)) that the kernel repeated"
-echo "$rounds rounds"
+read -r raised_ answered_ runs_ spurious_ wrong_ <<<"$(counts)"
+((raised_ -= raised, answered_ -= answered, runs_ -= runs, spurious_ -= spurious, wrong_ -= wrong))
+echo "$raised_ interrupts raised, $answered_ as the devices say, $runs_ runs, $spurious_ for nothing, $wrong_ wrong, $((($(sectors "$disk") - before) / 2048)) MiB read, $round rounds"
+((raised_ == answered_ && runs_ <= answered_ && !wrong_))

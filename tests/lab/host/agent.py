@@ -94,6 +94,13 @@ class Host:
             if os.path.exists(path):
                 os.unlink(path)
 
+    def monitor(self, command, arguments):
+        qmp = Qmp(self.qmp_path(), self.alive)
+        try:
+            return qmp.do(command, **arguments)
+        finally:
+            qmp.close()
+
     def neighbour(self, spec):
         """A second guest beside the first, busy; then both on one CPU of this host, until
         stop()."""
@@ -150,9 +157,8 @@ class KvmHost(Host):
             args[args.index("-serial") + 1] = "stdio"
             subprocess.run(args, check=False)
             return None
-        if "cpu" in spec:
-            self.monitors += 1
-            args += ["-qmp", f"unix:/run/qmp{self.monitors},server=on,wait=off"]
+        self.monitors += 1
+        args += ["-qmp", f"unix:{self.qmp_path()},server=on,wait=off"]
         env = dict(os.environ)
         if "peer" in spec and "-incoming" not in more:
             # A host with our ABI; where the guest is moved to there is none.
@@ -161,13 +167,16 @@ class KvmHost(Host):
             return subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=log,
                                     stderr=subprocess.STDOUT, env=env)
 
+    def qmp_path(self):
+        return f"/run/qmp{self.monitors}"
+
     def migrate(self, cpu):
-        source = Qmp(f"/run/qmp{self.monitors}", self.alive)
+        source = Qmp(self.qmp_path(), self.alive)
         old = self.qemu
         os.unlink(CONTROL)
         new = self.run_qemu(cpu, "-incoming", "unix:/run/move")
         try:
-            target = Qmp(f"/run/qmp{self.monitors}", lambda: new.poll() is None)
+            target = Qmp(self.qmp_path(), lambda: new.poll() is None)
             downtime = migrate(source, target, "unix:/run/move", 300)
             target.close()
         except BaseException:
@@ -309,6 +318,9 @@ class XenHost(Host):
         if spec.get("shell"):
             subprocess.run(["xl", "console", "-t", "serial", "g"], check=False)
 
+    def qmp_path(self):
+        return f"/run/xen/qmp-libxl-{sh('xl domid g').strip()}"
+
     def find_model(self):
         # xl takes seconds: commands on the host find it in GUEST.
         os.environ["GUEST"] = self.domid = sh("xl domid g").strip()
@@ -417,6 +429,8 @@ def handle(host, request):
         return host.link.run(request["command"], request["timeout"], counter)
     if call == "move":
         return host.move(request["cpu"])
+    if call == "monitor":
+        return host.monitor(request["command"], request["arguments"])
     if call == "sh":
         return sh(request["command"])
     if call == "console":

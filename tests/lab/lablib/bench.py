@@ -9,7 +9,7 @@ import os
 import shutil
 import time
 
-from . import benchdata, benchshow, images, suite
+from . import benchdata, benchirq, benchshow, images, suite
 from .benchdata import AGAIN, Point, haltpoll_point, suite_point
 from .check import visit_guests
 from .counts import entries_agree
@@ -295,15 +295,18 @@ def bench(hosts, kernels, options):
     payload.pack()
     images.host_image()
     todo = Bench(report, options)
-    for name in hosts:
+    for name in hosts if "idle" in options.parts else ():
         logs = f"{DIRECTORY}/{name}"
         os.makedirs(logs, exist_ok=True)
         for kernel in kernels:
             visit_guests(name, list(guests(name, kernel, options)), payload, logs, todo.visit,
                          report, HOST_TRIES)
+    if "irq" in options.parts:
+        benchirq.bench(hosts, kernels, payload, DIRECTORY, report, options.quick)
     return report
 
 
+PARTS = ("idle", "irq")
 VARIANTS = ("default", "haltpoll", "idle-poll", "suite")
 PERCENTS = (1000, 4000)             # beside the default and the headline, for the curve
 HALTPOLL_NS = (200000, 1000000, 4000000, 16000000)  # the first one is the kernel's own
@@ -313,10 +316,13 @@ def show(data, options):
     """Print and plot what was measured, and judge it: the exit code."""
     rows = benchdata.summarise_all(data["runs"])
     judged = benchdata.verdicts(rows, options.headline, data["problems"], data["crowded"])
+    irqs = data.get("irqs", [])
+    judged += benchirq.verdicts(irqs)
     data["results"] = rows
     data["verdicts"] = [dict(zip(("verdict", "where", "what", "text"), v)) for v in judged]
     print(*benchshow.table_lines(rows), sep="\n")
     print(*benchshow.model_lines(rows, options.headline), sep="\n")
+    print(*benchirq.table_lines(irqs), sep="\n")
     for verdict, where, what, text in judged:
         print(f"{verdict} {where} {what}: {text}")
     benchshow.plots(rows, DIRECTORY, options.headline)
@@ -347,6 +353,7 @@ def main(argv):
     several = {"action": "append", "metavar": "NAME"}
     parser.add_argument("--host", choices=tuple(HOST_CPUS), **several)
     parser.add_argument("--kernel", choices=images.KERNELS, **several)
+    parser.add_argument("--part", dest="parts", choices=PARTS, help="default: all", **several)
     parser.add_argument("--variant", dest="variants", choices=VARIANTS, **several)
     parser.add_argument("--workload", dest="workloads", choices=(*COUNTS, benchdata.CROWDED),
                         **several)
@@ -364,6 +371,7 @@ def main(argv):
     parser.add_argument("--readme", action="store_true",
                         help="as --show, and put table and plot into the README")
     options = parser.parse_args(argv)
+    options.parts = options.parts or PARTS
     options.variants = options.variants or VARIANTS
     options.workloads = options.workloads or (*COUNTS, benchdata.CROWDED)
     if options.show or options.readme:

@@ -9,7 +9,7 @@ from .cases_migrate import (fields, load_driver, mncheck, paired, parse_events, 
                             wait_for, watch)
 from .cases_pvirq import (EDU, READ_NVME, TARGETS, TEST, bind_test_driver, count_operations, do,
                           irqs, spurious)
-from .guests import PVIRQ_DEVICES, spec
+from .guests import pvirq_devices, spec
 from .images import is_debug
 
 LIE = "version"
@@ -259,7 +259,8 @@ def groups(host, kernels):
     result = []
     for kernel in stock:
         one = spec(host, kernel, "default")
-        one.update(name=f"{host}-{kernel}-hostabi", cases=CASES, devices=PVIRQ_DEVICES, peer="")
+        one.update(name=f"{host}-{kernel}-hostabi", cases=CASES, devices=pvirq_devices(host),
+                   peer="")
         away = spec(host, kernel, "default")
         away.update(name=f"{host}-{kernel}-hostabi-away", cases=CASES_AWAY, cpu="host",
                     peer=LIE, devices=[

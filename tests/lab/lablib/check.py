@@ -39,6 +39,10 @@ class Guest:
         """Migrate to another machine with that CPU; milliseconds of downtime."""
         return self._host.move(cpu)
 
+    def monitor(self, command, **arguments):
+        """Have its QEMU do something, in the words of QEMU's own protocol."""
+        return self._host.monitor(command, **arguments)
+
     @property
     def port(self):
         """The socket of its virtio-serial port; another one after move()."""
@@ -239,6 +243,7 @@ def check(hosts, kernels, variants, report):
                 groups += cases_migrate.groups(name, kernels)
             if "pvirq" in variants:
                 groups += cases_host.groups(name, kernels)
+                groups += cases_pvirq.groups(name, kernels)
             run_host(name, groups, payload, report, files)
     finally:
         report.save()

@@ -14,7 +14,7 @@ class Movable(Bare):
 
     def __init__(self, payload, logs):
         super().__init__(payload, logs)
-        self.spec = self.qmp = None
+        self.spec = None
         self.boots = 0
 
     def _machine(self, cpu, *more):
@@ -69,9 +69,6 @@ class Movable(Bare):
         return downtime
 
     def close(self):
-        if self.qmp:
-            self.qmp.close()
-            self.qmp = None
         if self.link:
             self.link.close()
             self.link = None

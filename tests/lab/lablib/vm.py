@@ -16,6 +16,7 @@ import time
 from . import images
 from .images import DIE_WITH_US
 from .link import GuestDied, GuestLink, connect
+from .qmp import Qmp
 from .say import Failure, say
 
 HOSTS = ("bare", "kvm", "xen")
@@ -125,7 +126,7 @@ class Bare:
 
     def __init__(self, payload, logs):
         self.payload, self.logs = payload, logs
-        self.vm = self.link = None
+        self.vm = self.link = self.qmp = None
 
     def arguments(self, spec, serial):
         """QEMU's command line for a guest; its initrd is put together beside the logs."""
@@ -146,7 +147,9 @@ class Bare:
         console = f"{self.logs}/{spec['name']}.console"
         self.vm = Vm(lambda tmp: self.arguments(spec, [
             "-serial", f"file:{console}",
-            "-serial", f"unix:{tmp}/control,server=on,wait=off"]), console)
+            "-serial", f"unix:{tmp}/control,server=on,wait=off"])
+            + ["-qmp", f"unix:{tmp}/qmp,server=on,wait=off"], console)
+        self.qmp = Qmp(f"{self.vm.dir}/qmp", self.vm.alive)
         self.link = GuestLink(f"{self.vm.dir}/control", self.vm.alive)
         self.link.wait_ready(spec["boot_timeout"])
 
@@ -155,10 +158,17 @@ class Bare:
             raise Failure("the bare host has no hypervisor that could count")
         return self.link.run(command, timeout)
 
+    def monitor(self, command, **arguments):
+        """Have its QEMU do something."""
+        return self.qmp.do(command, **arguments)
+
     def console(self):
         return self.vm.tail() if self.vm else []
 
     def close(self):
+        if self.qmp:
+            self.qmp.close()
+            self.qmp = None
         if self.vm:
             self.vm.close()
             self.vm = None
@@ -274,6 +284,10 @@ class Nested:
     def move(self, cpu):
         """Migrate the guest on its host; milliseconds of downtime, or 0."""
         return self._call("move", 900, cpu=cpu)
+
+    def monitor(self, command, **arguments):
+        """Have the guest's QEMU do something."""
+        return self._call("monitor", 60, command=command, arguments=arguments)
 
     def sh(self, command):
         """A command on the host; its output. It must not fail."""

@@ -1,0 +1,343 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The benchmark's part on interrupts: exits of each operation on an MSI, of their EOIs, and of I/O
+while interrupts move. What is kept is described in Documentation/abi/bench-json.txt.
+"""
+import os
+import re
+from collections import namedtuple
+
+from .benchdata import FAIL, PASS, SKIP, median
+from .cases_pvirq import NIC, NVME, TEST, TEST_NIC, bind_test_driver
+from .check import visit_guests
+from .guests import SPARE_NIC, pvirq_devices, spec
+from .link import GuestDied
+from .say import Failure, say
+
+TRIES = 3
+REPEATS = 5
+QUICK_REPEATS = 3
+NOISE = 1.02
+# On xen the other one is the guest's network card.
+E1000E = {"kvm": NIC, "xen": TEST_NIC}
+INTERRUPTS, IOS, ECHOES = 200, 200, 100
+
+# One way to run a guest: its kernel with nopv or not, hvm_pirq=1 or not, the suite or not.
+Variant = namedtuple("Variant", "nopv pirqs suite")
+
+
+def name_of(variant):
+    return ("nopv" if variant.nopv else "default") + (" pirqs" if variant.pirqs else "") + (
+        " + suite" if variant.suite else "")
+
+
+def boots(host):
+    """(nopv, pirqs) of each guest to boot; with and without the suite are measured in one."""
+    return [(nopv, pirqs) for pirqs in ((False, True) if host == "xen" else (False,))
+            for nopv in (False, True)]
+
+
+def guests(host, kernel):
+    for nopv, pirqs in boots(host):
+        # Without Xen's own drivers there, as the devices would be unplugged.
+        extra = "xen_emul_unplug=never" if host == "xen" and not nopv else ""
+        its = spec(host, kernel, "nopv" if nopv else "default", extra=extra)
+        its.update(name=f"{host}-{kernel}-irq" + "-nopv" * nopv + "-pirqs" * pirqs,
+                   disk="emulated", pirqs=pirqs,
+                   devices=[*pvirq_devices(host), *(SPARE_NIC if host == "xen" else ())])
+        its["bench"] = [Variant(nopv, pirqs, suite) for suite in (False, True)]
+        yield its
+
+
+# -- one command -------------------------------------------------------------------------
+
+def table_of(config, resource):
+    """(first, beyond the last) address of a device's MSI-X table, from its configuration space
+    and what sysfs says of its BARs; None where it has none."""
+    at = config[0x34]
+    while at and config[at] != 0x11:
+        at = config[at + 1]
+    if not at:
+        return None
+    entries = (int.from_bytes(config[at + 2:at + 4], "little") & 0x7ff) + 1
+    where = int.from_bytes(config[at + 4:at + 8], "little")
+    start = int(resource.splitlines()[where & 7].split()[0], 16) + (where & ~7)
+    return start, start + 16 * entries
+
+
+# Hypercalls that tell the host about an interrupt. KVM: all but wake-ups and IPIs, the kernel's.
+KVM_OTHERS = {"5", "10", "11"}
+XEN_CALLS = {"33"}              # physdev_op; event_channel_op is every IPI's as well
+EOI = ("W 0x80b", "W 0xfee000b0")
+
+
+def cost_of(counts, host, table):
+    """What a command cost: accesses to the device's table, to configuration space (two ports
+    each), hypercalls about interrupts, EOIs that exit, and all exits."""
+    detail = counts["detail"]
+    first, end = table or (0, 0)
+    calls = detail["hypercall"]
+    return {
+        "table": sum(n for what, n in detail["mmio"].items()
+                     if first <= int(what.split()[1], 16) < end),
+        "config": sum(n for what, n in detail["pio"].items()
+                      if int(what.split()[1], 16) == 0xcf8),
+        "calls": sum(n for number, n in calls.items() if
+                     (number in XEN_CALLS if host == "xen" else number not in KVM_OTHERS)),
+        "eoi": sum(detail["msr"].get(what, 0) + detail["mmio"].get(what, 0) for what in EOI),
+        "exits": counts["total"],
+    }
+
+
+# -- measuring ---------------------------------------------------------------------------
+
+class Running:
+    """A guest that runs, as cases see it."""
+
+    def __init__(self, host, its_spec):
+        self._host, self.host, self.kernel = host, its_spec["host"], its_spec["kernel_name"]
+
+    def run(self, command, timeout=120, count=False):
+        return self._host.run(command, timeout, count)
+
+    def ok(self, command, count=False):
+        done = self.run(command, count=count)
+        if done["rc"]:
+            raise Failure(f"{command[:60]!r} failed: {done['out'][-400:]}")
+        return done["counts"] if count else done["out"]
+
+    def table(self, device):
+        where = f"/sys/bus/pci/devices/{device}"
+        config = bytes.fromhex(self.ok(f"od -An -v -tx1 {where}/config").replace(" ", "")
+                               .replace("\n", ""))
+        return table_of(config, self.ok(f"cat {where}/resource"))
+
+
+def command(device, *words):
+    return " && ".join(f"echo {w} >/sys/bus/pci/devices/{device}/command" for w in words)
+
+
+# operation: (what is done before, what is counted, how many operations that is)
+OPERATIONS = {
+    "request_irq": ((), ("request",), 1),
+    "move": (("raise 1",), ("move 1",), 1),
+    "stay": (("raise 1",), ("stay 1",), 1),
+    "mask+unmask": ((), ("mask", "unmask"), 1),
+    "interrupt": ((), (f"raise {INTERRUPTS}",), INTERRUPTS),
+    "free_irq": ((), ("free",), 1),
+}
+
+
+def measure_device(guest, name, device, repeats):
+    """Operations on the one interrupt of a device with the test driver."""
+    table = guest.table(device)
+    # The first message finds out how wide accesses may be.
+    guest.ok(command(device, "request", "raise 3", "move 2", "free"))
+    for repeat in range(repeats):
+        for operation, (before, counted, number) in OPERATIONS.items():
+            if before:
+                guest.ok(command(device, *before))
+            counts = guest.ok(command(device, *counted), count=True)
+            yield name, operation, repeat, number, cost_of(counts, guest.host, table)
+
+
+def virtio_irq(guest):
+    """(PCI address, number of an interrupt that may be moved) of the virtio network card."""
+    return guest.ok(
+        "for n in /sys/bus/pci/devices/*/virtio*/../msi_irqs/*; do d=${n%/virtio*}; "
+        "grep -q \"^ *${n##*/}:.*input\" /proc/interrupts && echo ${d##*/} ${n##*/}; done; true"
+    ).split()[:2]
+
+
+def measure_virtio(guest, repeats):
+    """Moves of a virtio network card's interrupt; an echo takes it there."""
+    device, irq = virtio_irq(guest)
+    table = guest.table(device)
+    to = f"echo $c >/proc/irq/{irq}/smp_affinity_list && ping -q -c 2 -i .01 10.0.2.2 >/dev/null"
+    guest.ok("c=1; " + to)
+    for repeat in range(repeats):
+        for operation, cpu in (("move", 0), ("stay", 0), ("move", 1), ("stay", 1)):
+            counts = guest.ok(f"c={cpu}; {to}; sleep .1", count=True)
+            yield "virtio", operation, repeat, 1, cost_of(counts, guest.host, table)
+
+
+def measure_load(guest, repeats):
+    """I/O: reads of nvme; echoes of the network card while its interrupts move."""
+    disk = guest.ok(f"cd /sys/bus/pci/devices/{NVME}/nvme/nvme*/ && ls -d nvme*n1").strip()
+    read = f"dd if=/dev/{disk} of=/dev/null bs=4k count={IOS} iflag=direct 2>/dev/null"
+    card = NIC if guest.host == "xen" else virtio_irq(guest)[0]
+    # A hundred moves a second; the loop ends by itself, a kill would cost more.
+    churn = (f"(for ((i = 0; i < {ECHOES}; i++)); do for n in /sys/bus/pci/devices/{card}/msi_irqs/*;"
+             " do echo $((i % 2)) >/proc/irq/${n##*/}/smp_affinity_list; done 2>/dev/null; "
+             "sleep .01; done; true) & "
+             f"ping -q -i .01 -c {ECHOES} 10.0.2.2 >/dev/null && wait")
+    for command_, name, table, number in ((read, "read", guest.table(NVME), IOS),
+                                          (churn, "echo, moved", guest.table(card), ECHOES)):
+        guest.ok(command_)      # programs and files are in memory from now on
+        for repeat in range(repeats):
+            counts = guest.ok(command_, count=True)
+            yield ("nvme" if command_ is read else "network", name, repeat, number,
+                   cost_of(counts, guest.host, table))
+
+
+def measure(guest, variant, repeats):
+    """[(device, operation, repeat, number, cost)] of one variant."""
+    guest.ok("rmmod pvirq hybrid 2>/dev/null; true")
+    if variant.suite:
+        guest.ok("insmod /suite/hybrid.ko idle=kernel && insmod /suite/pvirq.ko && sleep 1")
+    found = []
+    for name, device in (("nvme", TEST), ("e1000e", E1000E[guest.host])):
+        found += measure_device(guest, name, device, repeats)
+    if guest.host == "kvm":
+        found += measure_virtio(guest, repeats)
+    found += measure_load(guest, repeats)
+    paths = {}
+    if variant.suite:
+        for line in guest.ok("cat /sys/kernel/debug/pvirq/irqs").splitlines():
+            words = line.split()
+            paths[words[5]] = paths.get(words[5], 0) + 1
+    return found, paths
+
+
+class IrqBench:
+    def __init__(self, report, quick):
+        self.report = report
+        self.repeats = QUICK_REPEATS if quick else REPEATS
+
+    def missing(self, its_spec):
+        have = {(r["host"], r["kernel"], r["variant"]) for r in self.report.data["irqs"]}
+        return [v for v in its_spec["bench"]
+                if (its_spec["host"], its_spec["kernel_name"], name_of(v)) not in have]
+
+    def visit(self, host, its_spec):
+        for attempt in range(1, TRIES + 1):
+            todo = self.missing(its_spec)
+            if not todo:
+                return
+            try:
+                host.start({k: v for k, v in its_spec.items() if k != "bench"})
+                say(f"{its_spec['name']}: up")
+                guest = Running(host, its_spec)
+                bind_test_driver(guest, TEST, E1000E[guest.host])
+                for variant in todo:
+                    self.keep(guest, variant, *measure(guest, variant, self.repeats))
+                return
+            except (GuestDied, Failure) as e:
+                last = attempt == TRIES
+                say(f"{its_spec['name']}: {e}")
+                self.report.problem(its_spec["name"], "\n".join(
+                    [str(e), *(host.console() if last else ())]), last)
+                if not last:
+                    host.stop()
+
+    def keep(self, guest, variant, found, paths):
+        for device, operation, repeat, number, cost in found:
+            self.report.data["irqs"].append({
+                "host": guest.host, "kernel": guest.kernel, "variant": name_of(variant),
+                "paths": paths, "device": device, "operation": operation, "repeat": repeat,
+                "operations": number, **cost})
+        self.report.save()
+        say(f"{guest.host}-{guest.kernel} {name_of(variant)}: {len(found)} counts"
+            + (f", {paths}" if paths else ""))
+
+
+def bench(hosts, kernels, payload, directory, report, quick):
+    """Measures what the report does not have yet."""
+    report.data.setdefault("irqs", [])
+    todo = IrqBench(report, quick)
+    for host in hosts:
+        logs = f"{directory}/{host}-irq"
+        os.makedirs(logs, exist_ok=True)
+        for kernel in kernels:
+            visit_guests(host, [g for g in guests(host, kernel) if todo.missing(g)], payload, logs,
+                         todo.visit, report)
+
+
+# -- what was measured (pure) ------------------------------------------------------------
+
+COSTS = ("table", "config", "calls", "eoi", "exits")
+
+
+def summarise(runs):
+    """{(host, kernel): {(device, operation): {variant: cost per operation, "worst": ...}}}"""
+    groups = {}
+    for r in runs:
+        groups.setdefault((r["host"], r["kernel"]), {}).setdefault(
+            (r["device"], r["operation"]), {}).setdefault(r["variant"], []).append(r)
+    return {place: {what: {variant: {
+        **{c: median([r[c] / r["operations"] for r in every]) for c in COSTS},
+        "not_more": max(r["exits"] / r["operations"] for r in every) * NOISE,
+        "paths": every[0]["paths"]} for variant, every in rows.items()}
+        for what, rows in table.items()} for place, table in groups.items()}
+
+
+# Where one command does one operation its other exits are the command's, not the operation's.
+LONG = ("interrupt", "read", "echo, moved")
+
+
+def told(cost):
+    """What the device, or the host in its place, was told."""
+    return cost["table"] + cost["config"] + cost["calls"]
+
+
+def table_lines(runs):
+    for (host, kernel), table in summarise(runs).items():
+        yield (f"== {host} {kernel}: accesses to the device's table + configuration space + "
+               "hypercalls per operation (EOI exits, all exits)")
+        for (device, operation), rows in table.items():
+            for variant, cost in rows.items():
+                more = (f"  {cost['eoi']:8.2f} {cost['exits']:8.2f}" if operation in LONG else "")
+                paths = ", ".join(f"{n} {path}" for path, n in cost["paths"].items())
+                yield (f"{device:<9}{operation:<13}{variant:<22}{cost['table']:>8.2f}"
+                       f"{cost['config']:>7.2f}{cost['calls']:>7.2f}{more:<20}  {paths}").rstrip()
+
+
+# operation -> told at most, with the suite
+MOST = {"request_irq": 3, "free_irq": 1, "move": 4, "stay": 0, "mask+unmask": 0}
+
+
+def verdicts(runs):
+    """[(verdict, where, what, text)]"""
+    said = []
+    for place, table in summarise(runs).items():
+        for (device, operation), rows in table.items():
+            said += [(v, "-".join(place), f"{device}, {operation}: {what}", text)
+                     for v, what, text in judge(place[0], operation, rows)]
+        said += [(v, "-".join(place), what, text) for v, what, text in judge_reads(table)]
+    return said
+
+
+def judge(host, operation, rows):
+    for variant, cost in rows.items():
+        if not variant.endswith(" + suite"):
+            continue
+        base = rows.get(variant.removesuffix(" + suite"))
+        if not base:
+            yield SKIP, variant, "not measured without it"
+            continue
+        if operation in MOST:
+            most = min(MOST[operation], told(base))
+            yield (PASS if told(cost) <= most else FAIL, variant,
+                   f"{told(base):g} -> {told(cost):g}, at most {most:g}")
+        else:
+            yield (PASS if cost["exits"] <= base["not_more"] else FAIL,
+                   f"{variant}: no more exits", f"{base['exits']:.2f} -> {cost['exits']:.2f} "
+                   f"(up to {base['not_more']:.2f})")
+        if operation == "interrupt" and variant.startswith("nopv"):
+            # What the host promises to take without an exit: PV EOI; event channels.
+            most = 0.25 if host == "kvm" else 0 if "pirqs" in variant else None
+            if most is None or not set(cost["paths"]) & {"pv-eoi", "evtchn", "hypercall"}:
+                yield SKIP, f"{variant}: EOI", f"{cost['eoi']:.2f}; no path for it here"
+                continue
+            # Timers and IPIs have EOIs too, which are not ours.
+            yield (PASS if cost["eoi"] <= most + 0.05 else FAIL, f"{variant}: EOI",
+                   f"{base['eoi']:.2f} -> {cost['eoi']:.2f} exits per interrupt, at most {most}")
+
+
+def judge_reads(table):
+    """A plain HVM guest with the suite against a kernel with Xen's support."""
+    rows = table.get(("nvme", "read"), {})
+    ours, theirs = rows.get("nopv pirqs + suite"), rows.get("default")
+    what = "nvme, read: nopv pirqs + suite has fewer exits than default"
+    if ours and theirs:
+        yield (PASS if ours["exits"] < theirs["exits"] else FAIL, what,
+               f"{theirs['exits']:.2f} -> {ours['exits']:.2f}")

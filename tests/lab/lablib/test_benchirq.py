@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The pure parts of the benchmark of interrupts."""
+import unittest
+
+from . import benchirq
+
+
+def run(variant, operation, repeat=0, operations=1, **cost):
+    return {"host": "kvm", "kernel": "6.12", "variant": variant, "paths": {}, "device": "nvme",
+            "operation": operation, "repeat": repeat, "operations": operations,
+            **{c: cost.get(c, 0) for c in benchirq.COSTS}}
+
+
+class Table(unittest.TestCase):
+    def test_is_found(self):
+        config = bytearray(256)
+        config[0x34] = 0x40
+        config[0x40:0x42] = 0x01, 0x60                      # power management
+        config[0x60:0x6c] = bytes((0x11, 0, 4, 0x80, 1, 0x20, 0, 0, 0, 0, 0, 0))
+        resource = "0x1000 0x1fff 0x200\n0xfe000000 0xfe003fff 0x200\n"
+        self.assertEqual(benchirq.table_of(config, resource), (0xfe002000, 0xfe002050))
+
+    def test_is_not_there(self):
+        self.assertIsNone(benchirq.table_of(bytearray(256), ""))
+
+
+class Cost(unittest.TestCase):
+    COUNTS = {"total": 99, "detail": {
+        "mmio": {"W 0x1000": 2, "R 0x104c": 1, "W 0x1050": 7, "W 0xfee000b0": 3},
+        "pio": {"W 0xcf8": 4, "W 0xcfc": 4}, "msr": {"W 0x80b": 5},
+        "hypercall": {"5": 1, "33": 2, "32": 6, "4242": 1}}}
+
+    def test_kvm(self):
+        cost = benchirq.cost_of(self.COUNTS, "kvm", (0x1000, 0x1050))
+        self.assertEqual(cost, {"table": 3, "config": 4, "calls": 9, "eoi": 8, "exits": 99})
+
+    def test_xen(self):
+        self.assertEqual(benchirq.cost_of(self.COUNTS, "xen", None)["calls"], 2)
+        self.assertEqual(benchirq.cost_of(self.COUNTS, "xen", None)["table"], 0)
+
+
+class Verdicts(unittest.TestCase):
+    def said(self, *runs):
+        return [(v, what) for v, _, what, _ in benchirq.verdicts(runs)]
+
+    def test_operation(self):
+        base = run("default", "move", table=11)
+        self.assertEqual(self.said(base, run("default + suite", "move", table=4)),
+                         [("PASS", "nvme, move: default + suite")])
+        self.assertEqual(self.said(base, run("default + suite", "move", table=3, calls=2))[0][0],
+                         "FAIL")
+        # Where it costs less without us, that is the limit.
+        self.assertEqual(self.said(run("default", "move", table=2),
+                                   run("default + suite", "move", table=4))[0][0], "FAIL")
+
+    def test_without_base(self):
+        self.assertEqual(self.said(run("default + suite", "move"))[0][0], "SKIP")
+
+    def test_load_is_judged_by_all_exits(self):
+        runs = [run("default", "read", r, 10, exits=n) for r, n in enumerate((100, 110, 90))]
+        self.assertEqual(self.said(*runs, run("default + suite", "read", 0, 10, exits=109)),
+                         [("PASS", "nvme, read: default + suite: no more exits")])
+        self.assertEqual(self.said(*runs, run("default + suite", "read", 0, 10, exits=120))[0][0],
+                         "FAIL")
+
+    def test_eoi(self):
+        base = run("nopv", "interrupt", operations=100, exits=500, eoi=110)
+        ours = run("nopv + suite", "interrupt", operations=100, exits=400, eoi=20)
+        self.assertEqual([v for v, _ in self.said(base, ours)], ["PASS", "SKIP"])
+        ours["paths"] = {"pv-eoi": 3}
+        self.assertEqual([v for v, _ in self.said(base, ours)], ["PASS", "PASS"])
+        ours["eoi"] = 60
+        self.assertEqual([v for v, _ in self.said(base, ours)], ["PASS", "FAIL"])
+
+    def test_reads_against_xen_support(self):
+        runs = [run("default", "read", exits=20), run("nopv pirqs + suite", "read", exits=10)]
+        self.assertIn(("PASS", "nvme, read: nopv pirqs + suite has fewer exits than default"),
+                      self.said(*runs))
+
+    def test_lines(self):
+        lines = list(benchirq.table_lines([run("default", "move", table=11),
+                                           run("default", "read", 0, 10, exits=95)]))
+        self.assertIn("11.00", lines[1])
+        self.assertIn("9.50", lines[2])
+
+
+if __name__ == "__main__":
+    unittest.main()
