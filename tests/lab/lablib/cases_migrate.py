@@ -36,7 +36,6 @@ KVM_ROWS = {
 RICH_ROW = ("EPYC", "EPYC,-aes,-avx2,-bmi2", set(), set())
 PLAIN_LIBC = "GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX2,-BMI2"
 POLLING_ROW = KVM_ROWS["host"][0]
-POLLS_AGAIN = 10        # seconds, after it was told that it has moved
 # By host: the source that sees a migration, and the status that it gives.
 SOURCES = {"bare": (3, 1), "kvm": (4, 4)}
 
