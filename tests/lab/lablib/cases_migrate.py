@@ -4,7 +4,7 @@ import os
 import re
 import time
 
-from .cases import case_clean, load, need, ok, polls_won, status, PING_PONG, Wrong
+from .cases import BEFORE, case_clean, load, need, ok, polls_won, status, PING_PONG, Wrong
 from .cases_pveoi import case_eoi_move
 from .cases_migrate_user import (case_mn_born_rich, case_mn_cli, case_mn_orchestrated,
                                  start_worker, worker_blocks)
@@ -312,7 +312,7 @@ def case_mn_polling(guest):
         return tuple(map(int, out.split()))
 
     ok(guest.run(PING_PONG), "pingpong")
-    polls_won(guest, "before the move")
+    polls_won(guest, BEFORE)
     generation, exit_ns, halt_ns = costs()
     watch(guest, 1)
     downtime = guest.move(there)

@@ -147,9 +147,9 @@ def run_guest(host, its_spec, report, files):
             verdict, text = "FAIL", traceback.format_exc()
         results.append((where, name, verdict, text, time.monotonic() - begun))
         say(f"{where}: {name} {verdict}")
-        if verdict == "FAIL" and not dead:
+        if verdict != "PASS" and not dead:
             try:
-                host.run("pkill mncheck; rmmod migrate_notify pvirq hybrid 2>/dev/null", 120)
+                host.run("pkill mncheck; pkill pingpong; rmmod migrate_notify pvirq hybrid 2>/dev/null", 120)
             except (GuestDied, Failure) as e:
                 dead = f"the guest died after {name}: {e}"
     return results
