@@ -444,6 +444,14 @@ IDLE_CASES = (
 )
 
 
+# Written, and not seen to pass yet: only when asked for.
+IDLE_ASKED_FOR = (case_idle_suspend, case_idle_reboot)
+
+
+def idle_all():
+    return bool(os.environ.get("LAB_IDLE_ALL"))
+
+
 def case_name(function):
     return function.__name__.removeprefix("case_").replace("_", "-")
 
@@ -451,7 +459,8 @@ def case_name(function):
 def cases_for(host, kernel, host_cpus=1):
     """KUnit needs no hypervisor: it runs on bare, and in the debug kernels where they run."""
     if host_cpus > 1:
-        yield from (f for f, on_debug in IDLE_CASES if on_debug or not is_debug(kernel))
+        yield from (f for f, on_debug in IDLE_CASES if (on_debug or not is_debug(kernel))
+                    and (f not in IDLE_ASKED_FOR or idle_all()))
         return
     for function, hosts, on_debug in CASES:
         if is_debug(kernel):

@@ -4,7 +4,7 @@ import os
 import re
 import time
 
-from .cases import BEFORE, case_clean, load, need, ok, polls_won, status, PING_PONG, Wrong
+from .cases import BEFORE, case_clean, idle_all, load, need, ok, polls_won, status, PING_PONG, Wrong
 from .cases_pveoi import case_eoi_move
 from .cases_migrate_user import (case_mn_born_rich, case_mn_cli, case_mn_orchestrated,
                                  start_worker, worker_blocks)
@@ -472,7 +472,7 @@ def movable(host, kernel, name, cases, row=None, variant="default", host_cpus=1,
 
 def polling(kernel):
     """Guests to be moved while they poll, the last ones on a KVM host with two CPUs."""
-    if hardware() or is_debug(kernel):
+    if hardware() or is_debug(kernel) or not idle_all():
         return []
     return [movable("kvm", kernel, "polling", [case_mn_polling, case_clean], POLLING_ROW,
                     host_cpus=2)]
