@@ -10,7 +10,7 @@ import re
 import time
 
 from .counts import entries_agree
-from .guests import expected
+from .guests import everything, expected
 from .images import is_debug
 from .link import GuestDied
 from .vm import hardware
@@ -444,12 +444,8 @@ IDLE_CASES = (
 )
 
 
-# Written, and not seen to pass yet: only when asked for.
+# Not seen to pass yet.
 IDLE_ASKED_FOR = (case_idle_suspend, case_idle_reboot)
-
-
-def idle_all():
-    return bool(os.environ.get("LAB_IDLE_ALL"))
 
 
 def case_name(function):
@@ -460,7 +456,7 @@ def cases_for(host, kernel, host_cpus=1):
     """KUnit needs no hypervisor: it runs on bare, and in the debug kernels where they run."""
     if host_cpus > 1:
         yield from (f for f, on_debug in IDLE_CASES if (on_debug or not is_debug(kernel))
-                    and (f not in IDLE_ASKED_FOR or idle_all()))
+                    and (f not in IDLE_ASKED_FOR or everything()))
         return
     for function, hosts, on_debug in CASES:
         if is_debug(kernel):

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Cases of migrate_notify: /dev/migrate-notify, and real migrations."""
-import os
 import re
 import time
 
-from .cases import BEFORE, case_clean, idle_all, load, need, ok, polls_won, status, PING_PONG, Wrong
+from .cases import BEFORE, case_clean, load, need, ok, polls_won, status, PING_PONG, Wrong
 from .cases_pveoi import case_eoi_move
 from .cases_migrate_user import (case_mn_born_rich, case_mn_cli, case_mn_orchestrated,
                                  start_worker, worker_blocks)
-from .guests import spec
+from .guests import everything, spec
 from .images import is_debug
 from .movable import moves_wanted
 from .vm import hardware
@@ -473,7 +472,7 @@ def movable(host, kernel, name, cases, row=None, variant="default", host_cpus=1,
 
 def polling(kernel):
     """Guests to be moved while they poll, the last ones on a KVM host with two CPUs."""
-    if hardware() or is_debug(kernel) or not idle_all():
+    if hardware() or is_debug(kernel) or not everything():
         return []
     return [movable("kvm", kernel, "polling", [case_mn_polling, case_clean], POLLING_ROW,
                     host_cpus=2)]
@@ -482,20 +481,18 @@ def polling(kernel):
 def groups(host, kernels):
     """The groups of guests for check.run_host()."""
     stock = [k for k in kernels if not is_debug(k)]
-    every = bool(os.environ.get("LAB_ALL"))     # minutes more
+    every = everything()
     if hardware() or host != "bare" and not stock:  # the CPU models of ROWS are QEMU's own
         return []
     if host == "kvm":
         # Not on one boot: under emulation the next guest was seen to hang after a migration.
         return [*([movable(host, k, name, [case_mn_move, case_clean], row)]
                   for name, (row, usual) in KVM_ROWS.items() for k in stock if every or k == usual),
-                # The newest kernel stands for both.
-                [movable(host, stock[-1], "eoi", [case_eoi_move, case_clean], ("host",), "nopv")]]
+                *([movable(host, k, "eoi", [case_eoi_move, case_clean], ("host",), "nopv")]
+                  for k in stock if every)]
     if host == "xen":
         result = []
-        for kernel in stock:
-            if not every and kernel != "6.12":
-                continue
+        for kernel in stock if every else ():
             one = movable(host, kernel, "saved", [case_mn_saved, case_mn_freeze_fails, case_clean])
             # All of it goes into a file in dom0's memory. By its serial port it loses bytes.
             one.update(mem=256, saved=True)
