@@ -51,7 +51,6 @@ struct sleeper {
 	unsigned long sleep;	/* ... and in which sleep */
 	u64 window_start;
 	u64 window_steal;
-	u64 window_polled;
 	u64 runnable;		/* Xen: what it said at the end of the last window, */
 	bool asked;		/* ... if it was asked */
 	u64 window_won;
@@ -119,7 +118,7 @@ static __always_inline int wrmsr_quietly(u32 msr, u64 value)
 
 static __always_inline void host_poll_set(struct sleeper *c, bool off)
 {
-	/* The host's polling on top of ours would be for nothing; where ours rarely wins, it may help. */
+	/* The host's polling on top of ours would be for nothing; without ours, it may help. */
 	if (wrmsr_quietly(MSR_KVM_POLL_CONTROL, off ? 0 : c->host_polls)) {
 		/* Migrated to a host that does not have it. */
 		c->host_polls = 0;
@@ -161,24 +160,16 @@ static noinstr void judge_window(struct sleeper *c, u64 now)
 	/* Bounded, as the TSC may have jumped back and the quotient has to fit. */
 	u64 cycles = min_t(u64, now - c->window_start, 1ull << 50);
 	u64 ns = mul_u64_u32_div(cycles, USEC_PER_SEC, tsc_khz);
-	bool down = hybrid_poll_overcommitted(&c->poll);
-	/* A write of the MSR exits as well: not for a few sleeps. */
-	bool off = c->window_won > c->window_halts && !down;
+	bool off = c->window_won && !hybrid_poll_overcommitted(&c->poll);
 	u64 stolen = steal - c->window_steal;
 
-	if (!down && c->window_polled == c->count[HYBRID_IDLE_POLLED]) {
-		/* It did not poll, so it took nothing from anybody: no need to ask. */
-		c->asked = false;
-		stolen = 0;
-	} else if (xen_domain()) {
+	if (xen_domain())
 		stolen = xen_stolen(c, stolen, ns >> 4);
-	}
 	hybrid_poll_steal(&c->poll, stolen, c->window_halts * READ_ONCE(halt_ns), ns);
 	if (READ_ONCE(have_poll_control) && c->host_polls && off != c->host_poll_off)
 		host_poll_set(c, off);
 	c->window_start = now;
 	c->window_steal = steal;
-	c->window_polled = c->count[HYBRID_IDLE_POLLED];
 	c->gains = c->window_won;
 	c->window_won = 0;
 	c->window_halts = 0;
@@ -308,7 +299,6 @@ static void forget(struct sleeper *c, unsigned int cpu)
 	hybrid_poll_init(&c->poll, READ_ONCE(halt_cost));
 	c->window_start = rdtsc();
 	c->window_steal = kcpustat_cpu(cpu).cpustat[CPUTIME_STEAL];
-	c->window_polled = c->count[HYBRID_IDLE_POLLED];
 	c->asked = false;
 	c->window_won = 0;
 	c->window_halts = 0;
