@@ -2,10 +2,10 @@
 /*
  * Idle CPUs poll for a moment, so that short sleeps need no exits: a cpuidle driver.
  *
- * Its states are all the same one, which polls, then halts. Not one for each: the menu governor
- * (all that 6.1 has) takes a polling state only if a timer is about to expire. And not a single
- * one: then no governor is asked whether to stop the tick, which so is stopped only after it
- * has woken the CPU up once, in each long sleep. How long to poll is the pure part (poll.c).
+ * One state that polls, then halts, rather than one for each: the menu governor (all that
+ * 6.1 has) takes a polling state only if a timer is about to expire, and stops the tick
+ * before a single state just as the kernel does without any cpuidle driver. How long to poll
+ * is the pure part (poll.c).
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -45,8 +45,8 @@
 struct sleeper {
 	struct cpuidle_device dev;
 	struct hybrid_poll poll;
-	bool polled;		/* but not to the end of the sleep, and has not halted yet: */
-	u32 limit;		/* ... for how long at most, */
+	bool polled;		/* in vain, and has not halted yet: */
+	u32 limit;		/* ... for how long, */
 	u64 start;		/* ... since when, */
 	unsigned long sleep;	/* ... and in which sleep */
 	u64 window_start;
@@ -63,8 +63,7 @@ struct sleeper {
 
 static DEFINE_PER_CPU(struct sleeper, sleepers);
 
-static bool registered;		/* under hybrid's state mutex, */
-static u32 applied;		/* ... the generation of what is in force as well */
+static bool registered;		/* under hybrid's state mutex */
 static bool have_poll_control;
 static enum cpuhp_state hotplug;
 static u32 halt_cost;		/* what the CPUs' algorithms are set up with */
@@ -95,11 +94,11 @@ static __always_inline unsigned long interrupts_seen(void)
 	return n;
 }
 
-static noinstr void won(struct sleeper *c, u64 length)
+static noinstr void won(struct sleeper *c, u32 limit, u64 length)
 {
 	c->count[HYBRID_IDLE_WON]++;
 	c->window_won++;
-	hybrid_poll_learn(&c->poll, c->limit, min_t(u64, length, c->limit));
+	hybrid_poll_learn(&c->poll, limit, min_t(u64, length, limit));
 }
 
 /* wrmsrl_safe() that nothing traces, since RCU does not watch here. */
@@ -182,7 +181,7 @@ static noinstr void judge_window(struct sleeper *c, u64 now)
 #define PAUSE_GAP	512
 
 /* Returns true if there is something to do. */
-static noinstr bool poll(struct sleeper *c, u64 begin)
+static noinstr bool poll(struct sleeper *c, u64 start, u32 limit)
 {
 	unsigned long before = interrupts_seen();
 	bool early, seen, ready;
@@ -195,7 +194,7 @@ static noinstr bool poll(struct sleeper *c, u64 begin)
 	 * A TSC that jumps back (a migration) looks like a long time and ends it. So does an
 	 * interrupt: it may have set a timer that only the idle loop programs.
 	 */
-	while (!ready && now - c->start <= c->limit && interrupts_seen() == before &&
+	while (!ready && now - start <= limit && interrupts_seen() == before &&
 	       !READ_ONCE(paused)) {
 		if (now - paused_at >= PAUSE_GAP) {
 			cpu_relax();
@@ -208,24 +207,23 @@ static noinstr bool poll(struct sleeper *c, u64 begin)
 	seen = !early && need_resched();
 	ready = current_clr_polling_and_test();
 
-	c->count[HYBRID_IDLE_POLLED] += min_t(u64, now - begin, c->limit);
+	c->count[HYBRID_IDLE_POLLED] += min_t(u64, now - start, limit);
 	if (!ready)
 		return false;
-	won(c, now - c->start);
+	won(c, limit, now - start);
 	/* Nothing interrupted us, so a CPU must have seen us poll, and sent no IPI. */
 	if (seen && interrupts_seen() == before)
 		c->count[HYBRID_IDLE_IPIS]++;
 	return true;
 }
 
-static noinstr void halt_cpu(struct sleeper *c)
+static noinstr void halt_cpu(struct sleeper *c, u64 start, u32 limit)
 {
-	u32 limit = c->limit;
 	u64 length;
 
 	compat_idle_halt();
 	compat_idle_irq_disable();
-	length = rdtsc() - c->start;
+	length = rdtsc() - start;
 	c->count[HYBRID_IDLE_HALTS]++;
 	c->window_halts++;
 	/* What halting cost is not part of the sleep; but it did not end within the limit. */
@@ -233,57 +231,58 @@ static noinstr void halt_cpu(struct sleeper *c)
 	hybrid_poll_learn(&c->poll, limit, limit ? max_t(u64, length, (u64)limit + 1) : length);
 }
 
-static noinstr void begin_sleep(struct sleeper *c, u64 now)
-{
-	if (now - c->window_start >= (u64)tsc_khz * MSEC_PER_SEC)
-		judge_window(c, now);
-	c->count[HYBRID_IDLE_ENTRIES]++;
-	c->start = now;
-	c->sleep = this_sleep();
-	c->limit = hybrid_poll_limit(&c->poll);
-}
-
 static noinstr int enter(struct cpuidle_device *dev, struct cpuidle_driver *drv, int index)
 {
 	struct sleeper *c = this_cpu_ptr(&sleepers);
-	u64 now = rdtsc();
+	u64 start = rdtsc();
+	u32 limit;
 
-	if (c->polled && c->sleep != this_sleep()) {
-		/* It was woken up after the poll and before it halted: no exit either. */
+	if (c->polled) {
 		c->polled = false;
-		won(c, c->limit);
+		if (c->sleep == this_sleep()) {
+			c->count[HYBRID_IDLE_LOST]++;
+			halt_cpu(c, c->start, c->limit);
+			return index;
+		}
+		/* It was woken up after the poll and before it halted: no exit either. */
+		won(c, c->limit, c->limit);
 	}
-	if (!c->polled)
-		begin_sleep(c, now);
 
-	/* What interrupts and wakes nobody up does not end the sleep, so a poll goes on after it. */
-	if (c->limit && now - c->start <= c->limit && !READ_ONCE(paused)) {
-		c->polled = !poll(c, now);
-		/* In vain: the idle loop looks at its timers; the governor is not told of a sleep. */
-		return c->polled ? -EBUSY : index;
+	if (start - c->window_start >= (u64)tsc_khz * MSEC_PER_SEC)
+		judge_window(c, start);
+	c->count[HYBRID_IDLE_ENTRIES]++;
+	limit = READ_ONCE(paused) ? 0 : hybrid_poll_limit(&c->poll);
+	if (!limit) {
+		halt_cpu(c, start, 0);
+	} else if (!poll(c, start, limit)) {
+		/* Let the idle loop look at its timers, and halt when it comes back. */
+		c->polled = true;
+		c->limit = limit;
+		c->start = start;
+		c->sleep = this_sleep();
 	}
-	if (c->polled)
-		c->count[HYBRID_IDLE_LOST]++;
-	else
-		c->limit = 0;
-	c->polled = false;
-	halt_cpu(c);
 	return index;
-}
-
-#define STATE {							\
-	.name = "POLL-HLT",					\
-	.desc = "poll while it pays, then halt",		\
-	.enter = enter,						\
-	.exit_latency = 1,					\
-	.target_residency = 1,					\
 }
 
 static struct cpuidle_driver driver = {
 	.name = "hybrid",
 	/* No .owner: the reference would be ours to drop, and keep us loaded. */
-	.states = { STATE, STATE },
-	.state_count = 2,
+	.states = {
+		[0] = {
+			.name = "POLL-HLT",
+			.desc = "poll while it pays, then halt",
+			.enter = enter,
+			.exit_latency = 1,
+			.target_residency = 1,
+		},
+		/* The haltpoll governor may ask for state 1 however many states there are. */
+		[1] = {
+			.enter = enter,
+			.exit_latency = 1,
+			.target_residency = 1,
+		},
+	},
+	.state_count = 1,
 };
 
 static void host_poll_find(struct sleeper *c)
@@ -293,10 +292,15 @@ static void host_poll_find(struct sleeper *c)
 		c->host_polls = 0;
 }
 
-/* On its CPU, or before that idles by us; interrupts off. */
-static void forget(struct sleeper *c, unsigned int cpu)
+static int sleeper_online(unsigned int cpu)
 {
+	struct sleeper *c = per_cpu_ptr(&sleepers, cpu);
+
+	/* Against set_cost(), whose call may come at any time. */
+	local_irq_disable();
 	hybrid_poll_init(&c->poll, READ_ONCE(halt_cost));
+	local_irq_enable();
+	c->polled = false;
 	c->window_start = rdtsc();
 	c->window_steal = kcpustat_cpu(cpu).cpustat[CPUTIME_STEAL];
 	c->asked = false;
@@ -304,20 +308,7 @@ static void forget(struct sleeper *c, unsigned int cpu)
 	c->window_halts = 0;
 	c->gains = true;	/* until a window has shown otherwise */
 	host_poll_find(c);
-}
-
-static int sleeper_online(unsigned int cpu)
-{
-	struct sleeper *c = per_cpu_ptr(&sleepers, cpu);
-
-	/* Against start_anew(), whose call may come at any time. */
-	local_irq_disable();
-	c->polled = false;
-	forget(c, cpu);
-	local_irq_enable();
 	c->dev.cpu = cpu;
-	/* The haltpoll governor, should somebody want it, would else keep the tick for ever. */
-	c->dev.poll_time_limit = true;
 	/* Where it fails, the CPU idles as without us: no reason not to let it come. */
 	cpuidle_register_device(&c->dev);
 	return 0;
@@ -391,36 +382,37 @@ static u32 ns_to_cycles(u32 ns)
 	return min_t(u64, mul_u64_u32_div(ns, tsc_khz, USEC_PER_SEC), HYBRID_POLL_COST_MAX);
 }
 
-/*
- * What was learned in terms of the old cost is void. So is whether the host is overcommitted, when
- * it may be another host: what was stolen while the guest moved says nothing of where it is now.
- */
-static void start_anew(void *unused)
+/* What was learned in terms of the old cost is void; not so whether the host is overcommitted. */
+static void set_cost(void *unused)
 {
 	struct sleeper *c = this_cpu_ptr(&sleepers);
+	struct hybrid_poll old = c->poll;
 
+	hybrid_poll_init(&c->poll, READ_ONCE(halt_cost));
+	c->poll.calm = old.calm;
+	c->poll.penance = old.penance;
 	host_poll_restore(NULL);
-	forget(c, smp_processor_id());
+	host_poll_find(c);
 }
 
 int hybrid_idle_apply(const struct hybrid_state *s, unsigned int percent)
 {
-	bool control = hybrid_has(&s->caps, HYBRID_F_KVM_POLL_CONTROL);
 	u32 cost = ns_to_cycles(s->cost.halt_ns);
+
+	bool control = hybrid_has(&s->caps, HYBRID_F_KVM_POLL_CONTROL);
 
 	if (s->policy.op[HYBRID_OP_IDLE].path != HYBRID_PATH_POLL) {
 		hybrid_idle_stop();
 		return 0;
 	}
 	cost = min_t(u64, div_u64((u64)cost * percent, 100), HYBRID_POLL_COST_MAX);
-	if (registered && cost == halt_cost && s->generation == applied)
+	if (registered && cost == halt_cost && control == have_poll_control)
 		return 0;
-	applied = s->generation;
 	WRITE_ONCE(have_poll_control, control);
 	WRITE_ONCE(halt_ns, s->cost.halt_ns);
 	WRITE_ONCE(halt_cost, cost);
 	if (registered) {
-		on_each_cpu(start_anew, NULL, 1);
+		on_each_cpu(set_cost, NULL, 1);
 		return 0;
 	}
 	return driver_start();
@@ -462,16 +454,13 @@ u64 hybrid_idle_count(enum hybrid_idle_count what)
 /*
  * What a sleep costs that ends right away: the time of a call to another CPU that has halted.
  */
-#define HALT_CALLS	60
-#define HALT_ENOUGH	15	/* of them that found it idle */
-#define HALT_FEW	4
+#define HALT_ROUNDS	15
 /* In exits. Less, and the HLT did not exit: the sending did. More is noise. */
 #define HALT_EXITS_MIN	2
 #define HALT_EXITS_MAX	16
 
-static void is_idle(void *answer)
+static void no_call(void *unused)
 {
-	*(bool *)answer = is_idle_task(current);
 }
 
 static int compare(const void *a, const void *b)
@@ -481,50 +470,36 @@ static int compare(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-/* The time that a call to another, idle CPU took, in cycles; 0: it was not idle. */
-static u64 call_idle(void)
-{
-	bool idle = false;
-	unsigned int other;
-	u64 cycles = 0;
-
-	cpus_read_lock();
-	preempt_disable();
-	other = cpumask_any_but(cpu_online_mask, smp_processor_id());
-	if (other < nr_cpu_ids) {
-		u64 begin = rdtsc_ordered();
-
-		smp_call_function_single(other, is_idle, &idle, 1);
-		cycles = rdtsc_ordered() - begin;
-	}
-	preempt_enable();
-	cpus_read_unlock();
-	return idle ? cycles : 0;
-}
-
 u32 hybrid_idle_measure(u32 exit_ns)
 {
-	u64 cycles[HALT_ENOUGH], ns = 0;
-	unsigned int i, n = 0;
+	u64 cycles[HALT_ROUNDS], ns = 0;
+	unsigned int i, n = 0, other;
 
 	if (!exit_ns)
 		return 0;
 	WRITE_ONCE(paused, true);
-	/* A busy CPU answers at once, as if halting it were free. */
-	for (i = 0; i < HALT_CALLS && n < HALT_ENOUGH; i++) {
+	for (i = 0; i < HALT_ROUNDS; i++) {
 		usleep_range(1000, 1500);
-		cycles[n] = call_idle();
-		if (cycles[n])
-			n++;
+		cpus_read_lock();
+		preempt_disable();
+		other = cpumask_any_but(cpu_online_mask, smp_processor_id());
+		if (other < nr_cpu_ids) {
+			u64 begin = rdtsc_ordered();
+
+			smp_call_function_single(other, no_call, NULL, 1);
+			cycles[n++] = rdtsc_ordered() - begin;
+		}
+		preempt_enable();
+		cpus_read_unlock();
 	}
 	WRITE_ONCE(paused, false);
-	/* The lower quartile: a few find the other CPU about to wake up, more find the host busy. */
-	if (n >= HALT_FEW) {
+	/* The lower quartile: a few find the other CPU awake, more find the host busy. */
+	if (n) {
 		sort(cycles, n, sizeof(cycles[0]), compare, NULL);
 		ns = mul_u64_u32_div(cycles[n / 4], USEC_PER_SEC, tsc_khz);
-		if (ns < (u64)HALT_EXITS_MIN * exit_ns)
-			return 0;
 	}
+	if (n && ns < (u64)HALT_EXITS_MIN * exit_ns)
+		return 0;
 	ns = clamp_t(u64, ns, (u64)HALT_EXITS_MIN * exit_ns, (u64)HALT_EXITS_MAX * exit_ns);
 	return min_t(u64, ns, U32_MAX);
 }
