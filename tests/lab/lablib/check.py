@@ -216,7 +216,8 @@ def host_tail(host, logs):
 def on_host(host, kernel, variant):
     if variant == "pvirq":
         # On kvm everything exits and takes its time; what debug kernels find, bare shows as well.
-        return (host == "bare" and kernel != "6.1-debug" or
+        return (host == "bare" and (not is_debug(kernel) or
+                                    kernel == "6.12-debug" and everything()) or
                 host == "kvm" and (kernel == "6.12" or everything() and not is_debug(kernel)))
     if variant == "nopv-pvirq":
         return not is_debug(kernel) and (host != "bare" and everything() or
