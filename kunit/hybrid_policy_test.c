@@ -4,6 +4,7 @@
 #include <linux/bits.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
+#include <linux/sched.h>
 #include <linux/string.h>
 
 #include <hybrid/policy.h>
@@ -183,6 +184,9 @@ static void decides_everything(struct kunit *test)
 	for (c.nr_cpus = 0; c.nr_cpus <= 2; c.nr_cpus++)
 	for (cost = 0; cost < ARRAY_SIZE(costs); cost++)
 	for (index = 0; index < 1u << ARRAY_SIZE(matters); index++) {
+		/* Emulated, all of them take longer than the soft lockup detector allows. */
+		if (!(index & 0xfff))
+			cond_resched();
 		c.features = features_of_index(index);
 		memset(&p, 0xa5, sizeof(p));
 		hybrid_policy_decide(&p, &c, &costs[cost], &all_auto);
@@ -242,6 +246,8 @@ static void poll_is_forced_only_where_safe(struct kunit *test)
 		const struct hybrid_decision *d = &p.op[HYBRID_OP_IDLE];
 		const struct hybrid_decision *a = &automatic.op[HYBRID_OP_IDLE];
 
+		if (!(index & 0xfff))
+			cond_resched();
 		c.features = features_of_index(index);
 		hybrid_policy_decide(&automatic, &c, &costs[cost], &all_auto);
 		hybrid_policy_decide(&p, &c, &costs[cost], &params);

@@ -3,6 +3,7 @@
 #include <kunit/test.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
+#include <linux/sched.h>
 #include <linux/string.h>
 
 #include "../drivers/pvirq/judge.h"
@@ -97,7 +98,7 @@ static void judges_everything(struct kunit *test)
 {
 	u32 fi, wi;
 
-	for (fi = 0; fi < FACTS; fi++)
+	for (fi = 0; fi < FACTS; fi++, cond_resched())
 	for (wi = 0; wi < WISHES; wi++) {
 		struct pvirq_facts f = facts_of_index(fi);
 		struct pvirq_wishes w = wishes_of_index(wi);
