@@ -1,8 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# pvirq-bind.sh DEVICE...: the test driver takes these devices, as soon as they are there.
+# pvirq-bind.sh DEVICE...: the test driver takes these devices, as soon as they are there, and anew
+# what it has already: whoever had it before may have left its interrupt requested.
 [ -e /sys/bus/pci/drivers/pvirq-test ] || insmod /suite/pvirq-test.ko || exit
 for device; do
+	echo "$device" >/sys/bus/pci/drivers/pvirq-test/unbind 2>/dev/null
 	d=/sys/bus/pci/devices/$device
 	for ((i = 0; i < 300; i++)); do
 		[ ! -e "$d/command" ] || continue 2

@@ -282,7 +282,7 @@ def stress(guest, short, rounds, mode, meanwhile):
 
 def case_pvirq_stress(guest):
     """It comes and goes under load, with moving interrupts, CPUs and devices."""
-    short, rounds = {"bare": (100000, 12), "kvm": (3000, 6), "xen": (3000, 6)}[guest.host]
+    short, rounds = {"bare": (100000, 12), "kvm": (1000, 6), "xen": (1000, 6)}[guest.host]
     bind_test_driver(guest)
     load(guest)
     said, done = stress(guest, short // (1 + 9 * is_debug(guest.kernel)), rounds, "comes",

@@ -15,6 +15,17 @@ from .say import Failure, say
 from .vm import Bare, HostDied, Nested, hardware, machine_says
 
 HOST_TRIES = 3
+# What a debug kernel takes to be built, and its guests.
+DEBUG_MINUTES = 20
+
+
+def minutes_left():
+    """Until $LAB_DEADLINE (seconds of the epoch), after which nothing new is begun."""
+    deadline = os.environ.get("LAB_DEADLINE")
+    return (float(deadline) - time.time()) / 60 if deadline else float("inf")
+
+
+NO_TIME = "no time is left ($CHECK_MINUTES)"
 
 
 class Guest:
@@ -105,16 +116,22 @@ def open_host(name, payload, logs, its_spec):
     return Movable(payload, logs) if "cpu" in its_spec else Bare(payload, logs)
 
 
+def cases_of(its_spec):
+    """The cases of a guest."""
+    if "cases" in its_spec:
+        return its_spec["cases"]
+    if its_spec["variant"] == "pvirq":
+        return list(cases_pvirq.cases_for(its_spec["host"], its_spec["kernel_name"]))
+    if its_spec["variant"] == "nopv-pvirq":
+        return cases_pvirq.EVENT_CASES if its_spec["host"] == "xen" else cases_pveoi.CASES
+    return list(cases_for(its_spec["host"], its_spec["kernel_name"], its_spec["host_cpus"]))
+
+
 def run_guest(host, its_spec, report, files):
     """All cases of one guest, as arguments of Report.add(). HostDied goes to the caller."""
     where = its_spec["name"]
     started = time.monotonic()
-    cases = its_spec.get("cases") or list(cases_for(its_spec["host"], its_spec["kernel_name"],
-                                                    its_spec["host_cpus"]))
-    if its_spec["variant"] == "pvirq":
-        cases = list(cases_pvirq.cases_for(its_spec["host"], its_spec["kernel_name"]))
-    elif its_spec["variant"] == "nopv-pvirq":
-        cases = cases_pvirq.EVENT_CASES if its_spec["host"] == "xen" else cases_pveoi.CASES
+    cases = cases_of(its_spec)
     try:
         host.start({k: v for k, v in its_spec.items() if k not in ("cases", "row")})
         say(f"{where}: up after {time.monotonic() - started:.0f} s")
@@ -128,6 +145,9 @@ def run_guest(host, its_spec, report, files):
         name = case_name(function)
         if dead:
             results.append((where, name, "FAIL", f"not run: {dead}", 0.0))
+            continue
+        if minutes_left() < 0:
+            results.append((where, name, "SKIP", NO_TIME, 0.0))
             continue
         guest = Guest(host, its_spec, report, files)
         begun = time.monotonic()
@@ -162,7 +182,7 @@ def run_host(name, groups, payload, report, files):
     os.makedirs(logs, exist_ok=True)
     for group in groups:
         run_group(name, list(group), payload, report, files, logs)
-    report.times[f"lab: {name}"] = time.monotonic() - started
+    report.times[f"lab: {name}"] = report.times.get(f"lab: {name}", 0) + time.monotonic() - started
 
 
 def run_group(name, todo, payload, report, files, logs):
@@ -182,6 +202,10 @@ def visit_guests(name, todo, payload, logs, visit, report, tries=HOST_TRIES):
     tries = 1 if hardware() else tries
     deaths = []
     while todo:
+        if minutes_left() < 0:
+            for its_spec in todo:
+                report.add(its_spec["name"], "boot", "SKIP", NO_TIME)
+            return
         host = None
         try:
             host = open_host(name, payload, logs, todo[0])
@@ -216,38 +240,59 @@ def host_tail(host, logs):
 def on_host(host, kernel, variant):
     if variant == "pvirq":
         # On kvm everything exits and takes its time; what debug kernels find, bare shows as well.
-        return (host == "bare" and (not is_debug(kernel) or
-                                    kernel == "6.12-debug" and everything()) or
-                host == "kvm" and (kernel == "6.12" or everything() and not is_debug(kernel)))
+        return host == "bare" or host == "kvm" and not is_debug(kernel) and (
+            kernel == "6.12" or everything())
     if variant == "nopv-pvirq":
-        return not is_debug(kernel) and (host != "bare" and everything() or
-                                         host == "kvm" and kernel == "6.12")
-    return not is_debug(kernel) or (host == "kvm" and variant == "default")
+        return not is_debug(kernel) and (host == "kvm" and kernel == "6.12" or
+                                         host != "bare" and everything())
+    if is_debug(kernel):
+        return variant == "default" and (host == "bare" or host == "kvm" and everything())
+    return True
 
 
-def check(hosts, kernels, variants, report):
-    say(f"the lab runs by {machine_says()}")
+def default_kernels():
+    """Of the debug kernels one; the others take minutes more."""
+    debug = images.KERNELS if everything() else images.KERNELS[-1:]
+    return (*images.KERNELS, *(f"{k}-debug" for k in debug))
+
+
+def groups_of(name, kernels, variants):
+    """Lists of guests; the variants that are compared share a boot of the host."""
+    groups = [[spec(name, k, v) for v in variants if on_host(name, k, v)] for k in kernels]
+    if name == "kvm" and "default" in variants:
+        groups += [[spec(name, k, "default", host_cpus=2), *cases_migrate.polling(k)]
+                   for k in kernels if everything() or not is_debug(k)]
+    if "default" in variants:
+        groups += cases_migrate.groups(name, kernels)
+    if "pvirq" in variants:
+        groups += cases_host.groups(name, kernels) if everything() else []
+        groups += cases_pvirq.groups(name, kernels)
+    return groups
+
+
+def run_kernels(hosts, kernels, variants, report):
     started = time.monotonic()
     files = {k: suite.files(k) for k in kernels}
     payload = suite.Payload("check", files)
     payload.pack()
     images.host_image()
-    report.times["lab: build"] = time.monotonic() - started
+    report.times[f"lab: build {' '.join(kernels)}"] = time.monotonic() - started
+    for name in hosts:
+        run_host(name, groups_of(name, kernels, variants), payload, report, files)
+
+
+def check(hosts, kernels, variants, report):
+    say(f"the lab runs by {machine_says()}")
     try:
-        for name in hosts:
-            # The variants that are compared share a boot of the host.
-            groups = [[spec(name, k, v) for v in variants if on_host(name, k, v)]
-                      for k in kernels]
-            if name == "kvm" and "default" in variants:
-                # KASAN and lockdep once: 6.1-debug takes minutes more.
-                groups += [[spec(name, k, "default", host_cpus=2), *cases_migrate.polling(k)]
-                           for k in kernels if k != "6.1-debug"]
-            if "default" in variants:
-                groups += cases_migrate.groups(name, kernels)
-            if "pvirq" in variants:
-                groups += cases_host.groups(name, kernels) if everything() else []
-                groups += cases_pvirq.groups(name, kernels)
-            run_host(name, groups, payload, report, files)
+        stock = [k for k in kernels if not is_debug(k)]
+        if stock:
+            run_kernels(hosts, stock, variants, report)
+        # Last, as it may have to be built first.
+        for kernel in (k for k in kernels if is_debug(k)):
+            if minutes_left() < DEBUG_MINUTES:
+                report.add(kernel, "all", "SKIP", NO_TIME)
+                continue
+            run_kernels(hosts, [kernel], variants, report)
     finally:
         report.save()
     for death in report.host_deaths:
