@@ -141,8 +141,8 @@ def case_level(guest):
 
 
 def case_reload(guest):
-    """50 times load and unload under I/O load, without a splat; 20 where each takes seconds."""
-    rounds = 20 if is_debug(guest.kernel) else 50
+    """50 times load and unload under I/O load, without a splat; 15 where each takes seconds."""
+    rounds = 50 if guest.host == "bare" and not is_debug(guest.kernel) or everything() else 15
     out = ok(guest.run(f"/suite/lab/reload.sh {rounds}", timeout=900), "reload.sh")
     need(out.strip().endswith(f"{rounds} rounds"), out[-300:])
     guest.note(out.strip().splitlines()[-2] if len(out.splitlines()) > 1 else "")
