@@ -323,20 +323,21 @@ static int do_hooked(struct test_device *t, unsigned int n)
 
 static int do_reset(struct test_device *t, unsigned int n)
 {
-	void __iomem *entry;
+	void __iomem *bar, *entry;
 	u32 table;
 
 	if (!t->pdev->msix_cap)
 		return -EINVAL;
-	/* QEMU's nvme has its table where its registers are. */
 	pci_read_config_dword(t->pdev, t->pdev->msix_cap + PCI_MSIX_TABLE, &table);
-	if (table & PCI_MSIX_TABLE_BIR)
-		return -ENODEV;
-	entry = t->regs + (table & PCI_MSIX_TABLE_OFFSET);
+	bar = pci_iomap(t->pdev, table & PCI_MSIX_TABLE_BIR, 0);
+	if (!bar)
+		return -ENOMEM;
+	entry = bar + (table & PCI_MSIX_TABLE_OFFSET);
 	writel(PCI_MSIX_ENTRY_CTRL_MASKBIT, entry + PCI_MSIX_ENTRY_VECTOR_CTRL);
 	writel(0, entry + PCI_MSIX_ENTRY_LOWER_ADDR);
 	writel(0, entry + PCI_MSIX_ENTRY_UPPER_ADDR);
 	writel(0, entry + PCI_MSIX_ENTRY_DATA);
+	pci_iounmap(t->pdev, bar);
 	return 0;
 }
 
@@ -451,17 +452,16 @@ static struct attribute *test_driver_attrs[] = {
 };
 ATTRIBUTE_GROUPS(test_driver);
 
-#define VENDOR_QEMU	0x1234
-
+/* By class: QEMU's nvme has another vendor on the machines that Xen uses. */
 static const struct test_model *model_of(const struct pci_dev *pdev)
 {
-	switch (pdev->vendor) {
-	case PCI_VENDOR_ID_INTEL:
-		return &test_e1000e;
-	case VENDOR_QEMU:
-		return &test_edu;
-	default:
+	switch (pdev->class >> 8) {
+	case PCI_CLASS_STORAGE_EXPRESS:
 		return &test_nvme;
+	case PCI_CLASS_NETWORK_ETHERNET:
+		return &test_e1000e;
+	default:
+		return &test_edu;
 	}
 }
 
