@@ -138,7 +138,7 @@ def case_pvirq_takes_over(guest):
 
 def case_pvirq_interrupts(guest):
     """Each interrupt of MSI-X and MSI runs its handler once, whatever is done to it."""
-    rounds = 1000 if guest.host == "bare" and not is_debug(guest.kernel) else 200
+    rounds = 1000 if guest.host == "bare" and not is_debug(guest.kernel) else 50
     bind_test_driver(guest)
     load_pvirq(guest)
     for device in (TEST, EDU):
