@@ -138,7 +138,21 @@ static const struct story stories[] = {
 		{ MS, COMPLETE, VMCLOCK, 0, SUCCESS, .events = "pC" } } },
 	{ "seen by the clock, then told by number", {
 		{ 0, COMPLETE, VMCLOCK, 0, SUCCESS, .events = "pC" },
-		{ 100 * MS, COMPLETE, INJECT, 7, SUCCESS, .ret = -EALREADY, .events = "" } } },
+		{ 100 * MS, COMPLETE, INJECT, 7, SUCCESS, .ret = -EALREADY, .events = "" },
+		{ MS, COMPLETE, INJECT, 7, SUCCESS, .ret = -EALREADY, .events = "" },
+		{ 3600 * SECOND, COMPLETE, INJECT, 7, SUCCESS, .ret = -EALREADY, .events = "" },
+		{ MS, PREPARE, INJECT, 7, .ret = -EALREADY, .events = "" },
+		{ MS, COMPLETE, XEN, 0, SUCCESS, .events = "pC" } } },
+	{ "seen by the clock, then told by two numbers", {
+		{ 0, COMPLETE, VMCLOCK, 0, SUCCESS, .events = "pC" },
+		{ MS, COMPLETE, INJECT, 7, SUCCESS, .ret = -EALREADY, .events = "" },
+		{ MS, COMPLETE, XEN, 8, SUCCESS, .events = "pC" },
+		{ MS, COMPLETE, XEN, 7, SUCCESS, .ret = -EALREADY, .events = "" } } },
+	{ "seen by the clock, then told by a number of ours that is no operation's", {
+		{ 0, COMPLETE, VMCLOCK, 0, SUCCESS, .events = "pC" },
+		{ MS, COMPLETE, INJECT, MN_OP_OURS | 2, SUCCESS, .ret = -ENOENT, .events = "" },
+		{ MS, PREPARE, INJECT, 0, .events = "PR" },
+		{ MS, COMPLETE, INJECT, MN_OP_OURS | 2, SUCCESS, .events = "C" } } },
 	{ "seen by two, long after each other: two migrations", {
 		{ 0, COMPLETE, VMCLOCK, 0, SUCCESS, .events = "pC" },
 		{ MN_SAME_NS, COMPLETE, XEN, 0, SUCCESS, .events = "pC" } } },
@@ -189,6 +203,20 @@ static const struct story stories[] = {
 		{ 5 * SECOND, TICK, .events = "" },
 		{ MS, ACK, .events = "R" },
 		{ 5 * SECOND, TICK, .events = "" } } },
+	{ "a guess while the acks are awaited, which do not come", {
+		{ 0, PREPARE, INJECT, 7, .waiters = 1, .events = "P" },
+		{ MS, COMPLETE, PVCLOCK, 0, UNKNOWN, .ret = -EALREADY, .events = "" },
+		{ 10 * SECOND - MS, TICK, .events = "T" },
+		{ MN_SAME_NS, TICK, .events = "" },
+		{ MS, COMPLETE, PVCLOCK, 0, UNKNOWN, .ret = -EALREADY, .events = "" },
+		{ MN_SAME_NS, TICK, .events = "C" } } },
+	/* So the core has all CPUs forget what one of them guessed by: it is told once. */
+	{ "a guess of what was cancelled then: the next one is another pause", {
+		{ 0, PREPARE, INJECT, 7, .events = "PR" },
+		{ MS, COMPLETE, PVCLOCK, 0, UNKNOWN, .ret = -EALREADY, .events = "" },
+		{ MS, COMPLETE, INJECT, 7, CANCELLED, .events = "C" },
+		{ MN_SAME_NS, TICK, .events = "" },
+		{ MS, COMPLETE, PVCLOCK, 0, UNKNOWN, .events = "pC" } } },
 	{ "a drill gives way", {
 		{ 0, PREPARE, INJECT, 7, .waiters = 1, .simulated = true, .events = "P" },
 		{ MS, PREPARE, INJECT, 8, .waiters = 1, .events = "CP" },

@@ -41,7 +41,10 @@
 #include "internal.h"
 
 #define MAX_SUBSCRIBERS	16384
-/* Besides, for who has CAP_SYS_RESOURCE: others cannot lock him out. */
+/*
+ * Besides, for who may write, whom mere watchers cannot lock out (one user can be many users of a
+ * namespace of his own); and as many again for who has CAP_SYS_RESOURCE, whom nobody can.
+ */
 #define RESERVED	1024
 
 static unsigned int timeout_ms = 10000;
@@ -133,10 +136,10 @@ static void write_page_locked(void)
 	WRITE_ONCE(page->seq, seq + 1);
 	smp_wmb();	/* pairs with the read barriers of a reader of the page */
 	memcpy((void *)page + from, (void *)&next + from, sizeof(next) - from);
-	smp_wmb();	/* as above */
-	WRITE_ONCE(page->seq, seq + 2);
 	/* Who sees this number by one acquire load sees what it stands for. */
 	smp_store_release(&page->generation, ring->newest);
+	smp_wmb();	/* as above */
+	WRITE_ONCE(page->seq, seq + 2);
 }
 
 static void write_page(void)
@@ -273,13 +276,13 @@ static void publish(struct mn_events *out)
 		queue_work(system_freezable_wq, &hybrid_work);
 }
 
-/* Features may have changed without an operation that said so. */
-static void publish_changed(u16 source)
+/* Features may have changed without an operation that said so; @rebase as of mn_measure(). */
+static void publish_changed(u16 source, bool rebase)
 {
 	struct mn_events out = { .n = 1 };
 	struct migrate_notify_event *e = out.e;
 
-	if (!measure(false, e->added, e->removed))
+	if (!measure(rebase, e->added, e->removed))
 		return;
 	e->size = sizeof(*e);
 	e->type = MIGRATE_NOTIFY_EVENT_CHANGED;
@@ -313,7 +316,7 @@ static void tick(struct work_struct *work)
 static void remeasure(struct work_struct *work)
 {
 	mutex_lock(&lock);
-	publish_changed(MIGRATE_NOTIFY_SOURCE_NONE);
+	publish_changed(MIGRATE_NOTIFY_SOURCE_NONE, false);
 	write_page();	/* the number of CPUs, if nothing else */
 	mutex_unlock(&lock);
 }
@@ -345,7 +348,11 @@ int mn_core_request(struct mn_request *rq)
 	if (!err) {
 		publish(&out);
 	} else if (err == -EALREADY && rq->action == MIGRATE_NOTIFY_INJECT_COMPLETE) {
-		publish_changed(rq->source);
+		/*
+		 * One CPU saw its clock step: the others must not report that again, when the
+		 * operation that it was taken for may be over.
+		 */
+		publish_changed(rq->source, rq->source == MIGRATE_NOTIFY_SOURCE_PVCLOCK);
 		arm_tick();	/* a guess ends what it is about, later */
 	}
 	mutex_unlock(&lock);
@@ -373,11 +380,13 @@ static void look_at_seen(struct work_struct *work)
 			.source	= sources[i]->id,
 			.status	= sources[i]->moved_status,
 		};
+		int err;
 
 		if (!(which & BIT(sources[i]->id)))
 			continue;
 		/* What another CPU saw before all forgot it was the same. */
-		if (!mn_core_request(&rq) && sources[i]->rebase)
+		err = mn_core_request(&rq);
+		if ((!err || err == -EALREADY) && sources[i]->rebase)
 			atomic_andnot(BIT(sources[i]->id), &seen);
 	}
 }
@@ -431,15 +440,15 @@ static struct mn_user *user_of(kuid_t uid)
 }
 
 /* Asks for the capability only where it matters: to ask is to use it. */
-static int may_join(const struct mn_user *user)
+static int may_join(const struct mn_user *user, bool can_delay)
 {
 	int err = 0;
 
-	if (shown.subscribers >= MAX_SUBSCRIBERS)
+	if (shown.subscribers >= MAX_SUBSCRIBERS + (can_delay ? RESERVED : 0))
 		err = -ENFILE;
 	else if ((user ? user->open : 0) >= READ_ONCE(max_per_user))
 		err = -EDQUOT;
-	if (err && shown.subscribers < MAX_SUBSCRIBERS + RESERVED && capable(CAP_SYS_RESOURCE))
+	if (err && shown.subscribers < MAX_SUBSCRIBERS + 2 * RESERVED && capable(CAP_SYS_RESOURCE))
 		err = 0;
 	return err;
 }
@@ -451,7 +460,7 @@ int mn_core_join(struct mn_subscriber *s, struct mn_user *fresh)
 
 	mutex_lock(&lock);
 	user = user_of(current_uid());
-	err = may_join(user);
+	err = may_join(user, s->can_delay);
 	if (!err) {
 		if (!user) {
 			user = fresh;
@@ -507,6 +516,7 @@ int mn_core_subscribe(struct mn_subscriber *s, struct migrate_notify_subscribe *
 {
 	bool delay = a->flags & MIGRATE_NOTIFY_SUBSCRIBE_DELAY;
 	bool other = a->instance && a->instance != shown.instance;
+	u64 cursor;
 
 	if (delay && !s->can_delay)
 		return -EPERM;
@@ -520,11 +530,16 @@ int mn_core_subscribe(struct mn_subscriber *s, struct migrate_notify_subscribe *
 	/* No PREPARE comes between: one that waits for us is one that we read. */
 	spin_lock(&ring_lock);
 	s->events = a->events;
-	s->cursor = other ? 0 : min(a->cursor, ring->newest);
+	cursor = other ? 0 : min(a->cursor, ring->newest);
+	/* Nor may we skip the one that waits for us already. */
+	s->cursor = s->waiting ? min(cursor, s->cursor) : cursor;
 	s->lost = other;
-	a->cursor = ring->newest;
+	a->cursor = s->cursor;
 	spin_unlock(&ring_lock);
 	mutex_unlock(&lock);
+	/* Who polls may have more to read now, though nothing happened. */
+	if (mn_core_unread(s))
+		wake_up_interruptible_poll(&readers, EPOLLIN | EPOLLRDNORM);
 	a->id = s->id;
 	a->instance = shown.instance;
 	return 0;
@@ -693,7 +708,7 @@ static void set_started(const struct mn_source *source, bool on)
 {
 	mutex_lock(&lock);
 	WRITE_ONCE(started, on ? started | BIT(source->id) : started & ~BIT(source->id));
-	shown.sources[source->id] = source->can | (on ? MIGRATE_NOTIFY_SOURCE_ACTIVE : 0);
+	shown.sources[source->id] = on ? source->can | MIGRATE_NOTIFY_SOURCE_ACTIVE : 0;
 	write_page();
 	mutex_unlock(&lock);
 }

@@ -86,6 +86,7 @@ static void end(struct mn_phase *m, u16 status, u16 source, u64 downtime_ns,
 	e->status = status;
 	e->downtime_ns = downtime_ns;
 	last->op_id = m->op_id;
+	last->also = 0;
 	last->time_ns = m->now_ns;
 	last->told = 1u << source;
 	/* That its source forgot an operation tells nothing of the machine. */
@@ -104,7 +105,7 @@ static struct mn_ended *find_ended(struct mn_phase *m, u64 op_id)
 	u64 i, n = min_t(u64, m->nr_ended, MN_HISTORY);
 
 	for (i = 0; i < n; i++)
-		if (m->ended[i].op_id == op_id)
+		if (m->ended[i].op_id == op_id || m->ended[i].also == op_id)
 			return &m->ended[i];
 	return NULL;
 }
@@ -123,8 +124,9 @@ static struct mn_ended *same_as_last(struct mn_phase *m, const struct mn_request
 	if (!last->moved || last->told & 1u << rq->source ||
 	    m->now_ns - last->time_ns >= MN_SAME_NS)
 		return NULL;
-	/* Two numbers are two operations. */
-	if (rq->op_id && !(last->op_id & MN_OP_OURS))
+	/* Two numbers of others are two operations, and none of ours is a second one. */
+	if (rq->op_id &&
+	    (!(last->op_id & MN_OP_OURS) || last->also || rq->op_id & MN_OP_OURS))
 		return NULL;
 	return last;
 }
@@ -224,8 +226,12 @@ static int complete(struct mn_phase *m, struct mn_request *rq, struct mn_events 
 	/* A late echo of the last migration must not end the next one. */
 	if (!rq->op_id || !ours) {
 		same = same_as_last(m, rq);
-		if (same)
+		if (same) {
+			/* Who numbered it may ask again, by that number, at any time. */
+			if (rq->op_id)
+				same->also = rq->op_id;
 			return already(rq, same);
+		}
 	}
 	if (!ours) {
 		if (rq->op_id & MN_OP_OURS)

@@ -11,6 +11,7 @@
 #include <linux/interrupt.h>
 #include <linux/io.h>
 #include <linux/minmax.h>
+#include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/printk.h>
 #include <linux/reboot.h>
@@ -38,6 +39,13 @@ static_assert(MN_ANSWER_MAX <= HYBRID_NOTICE_ANSWER_MAX);
 static struct hybrid_notice *page;	/* the host may write to all of it, at any moment */
 static u32 first_msr;
 static bool registered;
+
+/*
+ * Forgotten, and to stay so: another kernel is to have the memory. What hybrid decides meanwhile
+ * must not register the page again. Under the mutex, as all that does register it.
+ */
+static bool away;
+static DEFINE_MUTEX(host_mutex);
 
 /* Ours, whatever the page says; of the work, and under the lock. */
 static u32 taken;
@@ -100,6 +108,7 @@ static void take_request(struct work_struct *work)
 	static char text[HYBRID_NOTICE_REQUEST_MAX];	/* one work at a time */
 	struct mn_request rq = { .source = MIGRATE_NOTIFY_SOURCE_HOST };
 	u32 len, seq;
+	u64 op_id;
 	int err = copy_request(text, &len, &seq);
 
 	/* It interrupts again when it has written; and why it does for what we had is its affair. */
@@ -109,10 +118,12 @@ static void take_request(struct work_struct *work)
 	if (!err)
 		err = mn_request_parse(&rq, text, len);
 	WRITE_ONCE(page->taken, seq);
+	/* As the host named it: the core may know the operation by a number of ours. */
+	op_id = rq.op_id;
 	if (!err)
 		err = mn_core_request(&rq);
 	if (err)
-		answer_error(rq.op_id, err);
+		answer_error(op_id, err);
 }
 
 static DECLARE_WORK(request_work, take_request);
@@ -133,15 +144,17 @@ static struct hybrid_host_irq host_irq = { .moved = moved };
 
 static void forget(void)
 {
-	if (!first_msr)
-		return;
-	WRITE_ONCE(registered, false);
-	wrmsrl_safe(first_msr + HYBRID_HOST_MSR_NOTICE, 0);
-	wrmsrl_safe(first_msr + HYBRID_HOST_MSR_NOTICE_IRQ, 0);
+	mutex_lock(&host_mutex);
+	away = true;
+	if (first_msr) {
+		WRITE_ONCE(registered, false);
+		wrmsrl_safe(first_msr + HYBRID_HOST_MSR_NOTICE, 0);
+		wrmsrl_safe(first_msr + HYBRID_HOST_MSR_NOTICE_IRQ, 0);
+	}
+	mutex_unlock(&host_mutex);
 }
 
-/* May find that the host knows us already, or not any more. */
-static int tell_host(const struct hybrid_host *host)
+static int register_page(const struct hybrid_host *host)
 {
 	u64 want = virt_to_phys(page) | HYBRID_HOST_ENABLE, value, word;
 	int err;
@@ -160,6 +173,17 @@ static int tell_host(const struct hybrid_host *host)
 		err = wrmsrl_safe(first_msr + HYBRID_HOST_MSR_NOTICE, want);
 	if (err)
 		WRITE_ONCE(registered, false);
+	return err;
+}
+
+/* May find that the host knows us already, or not any more. */
+static int tell_host(const struct hybrid_host *host)
+{
+	int err;
+
+	mutex_lock(&host_mutex);
+	err = away ? -EAGAIN : register_page(host);
+	mutex_unlock(&host_mutex);
 	return err;
 }
 
@@ -200,6 +224,9 @@ static int power_changed(struct notifier_block *nb, unsigned long action, void *
 	case PM_POST_HIBERNATION:
 	case PM_POST_SUSPEND:
 	case PM_POST_RESTORE:
+		mutex_lock(&host_mutex);
+		away = false;
+		mutex_unlock(&host_mutex);
 		if (!get_host(&host))
 			tell_host(&host);
 		break;
@@ -249,6 +276,9 @@ static int host_start(void)
 	if (err)
 		goto err_irq;
 	hybrid_notifier_register(&hybrid_nb);
+	/* What it decided since we looked nobody has told us. */
+	if (!get_host(&host))
+		tell_host(&host);
 	register_pm_notifier(&power_nb);
 	register_reboot_notifier(&reboot_nb);
 	return 0;
@@ -256,6 +286,7 @@ static int host_start(void)
 err_irq:
 	forget();
 	hybrid_host_irq_free(&host_irq);
+	cancel_work_sync(&request_work);
 err_page:
 	free_page((unsigned long)page);
 	return err;

@@ -93,6 +93,7 @@ static void take_request(struct work_struct *work)
 	struct mn_request rq = { .source = MIGRATE_NOTIFY_SOURCE_XEN };
 	unsigned int len;
 	char *text;
+	u64 op_id;
 	int err;
 
 	text = xenbus_read(XBT_NIL, REQUEST_NODE, "", &len);
@@ -108,10 +109,12 @@ static void take_request(struct work_struct *work)
 	}
 	err = mn_request_parse(&rq, text, len);
 	kfree(text);
+	/* As the host named it: the core may know the operation by a number of ours. */
+	op_id = rq.op_id;
 	if (!err)
 		err = mn_core_request(&rq);
 	if (err)
-		answer_error(rq.op_id, err);
+		answer_error(op_id, err);
 }
 
 static DECLARE_WORK(request_work, take_request);

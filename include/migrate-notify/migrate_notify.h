@@ -18,7 +18,8 @@ struct notifier_block;
  * migrate_notify_register() - be told of migrations
  * @nb: called in process context, one event at a time. It may sleep, but every program waits
  *	for it, and so may a suspend of the machine: it must not wait for anything that is
- *	frozen then. It must not call these functions, and its return value is not looked at.
+ *	frozen then. It must not call these functions. It has to return NOTIFY_DONE or
+ *	NOTIFY_OK: NOTIFY_BAD and NOTIFY_STOP keep the event from those after it.
  *
  * Return: 0, or -EEXIST where @nb is registered already. Context: may sleep.
  */

@@ -41,9 +41,17 @@ struct mn_request {
 	u64 expect_removed[MIGRATE_NOTIFY_FEATURE_WORDS];
 };
 
-/* An operation that has ended; @told: BIT(source) of those who said so. */
+/**
+ * struct mn_ended - an operation that has ended
+ * @op_id: its number
+ * @also: where we numbered it, the number by which a source told of it later; 0: none did
+ * @time_ns: when
+ * @told: BIT(source) of those who said so
+ * @moved: a source saw the machine move
+ */
 struct mn_ended {
 	u64 op_id;
+	u64 also;
 	u64 time_ns;
 	u16 told;
 	bool moved;

@@ -31,8 +31,9 @@ static int map_page(struct mn_ctx *ctx)
 	size_t size = sysconf(_SC_PAGESIZE);
 	const struct migrate_notify_page *p = mmap(NULL, size, PROT_READ, MAP_SHARED, ctx->fd, 0);
 
+	/* -ENODEV would say that there is no driver: here there is something else in its place. */
 	if (p == MAP_FAILED)
-		return -errno;
+		return errno == ENODEV ? -EPROTO : -errno;
 	ctx->page = p;
 	ctx->mapped = size;
 	if (p->magic != MIGRATE_NOTIFY_MAGIC || p->version != MIGRATE_NOTIFY_VERSION ||

@@ -5,12 +5,15 @@
  *
  *	struct mn_ctx *ctx;
  *	struct migrate_notify_event ev;
+ *	int ret;
  *
  *	mn_open(&ctx, "my program", MN_OPEN_DELAY);
  *	... poll() mn_fd(ctx) with all else that is waited for, then ...
  *	while (mn_next(ctx, &ev) > 0) {
- *		while (mn_dispatch_update(dispatch, ctx, &ev, 1000) == -ETIMEDOUT)
- *			;	// a call is still in progress: not ready
+ *		do
+ *			ret = mn_dispatch_update(dispatch, ctx, &ev, 1000);
+ *		while (ret == -ETIMEDOUT ||	// a call is still in progress: not ready
+ *		       (ret == -EAGAIN && ev.type != MIGRATE_NOTIFY_EVENT_PREPARE));
  *		if (ev.type == MIGRATE_NOTIFY_EVENT_PREPARE)
  *			mn_ack(ctx, ev.op_id);
  *	}
@@ -70,7 +73,8 @@ struct mn_ctx;
  *
  * Return: 0. -EACCES or -EPERM: this user may not use the driver, or not delay (try without
  * MN_OPEN_DELAY); -EDQUOT: it has too many open; -ENODEV: MN_OPEN_REQUIRED, and no driver;
- * -EPROTO: a driver of another ABI version; -EINVAL: unknown flags; -ENOMEM, -EMFILE, -ENFILE.
+ * -EPROTO: a driver of another ABI version, or what is there is none; -EINVAL: unknown flags;
+ * -ENOMEM, -EMFILE, -ENFILE.
  */
 int mn_open(struct mn_ctx **ctx, const char *name, unsigned int flags) MN_MUST_CHECK;
 

@@ -28,6 +28,7 @@
 
 /**
  * struct agent - between a port and the driver
+ * @path: of the port: as given, or @found
  * @port: -1 while it cannot be opened
  * @look_at: while nobody is at the host's end: when to look again, else 0
  * @awaited: of the operation that was prepared last
@@ -36,6 +37,7 @@
 struct agent {
 	struct mn_ctx *ctx;
 	const char *path;
+	char found[PATH_MAX];
 	int port;
 	uint64_t look_at;
 	uint32_t awaited;
@@ -88,6 +90,14 @@ static int open_port(struct agent *a)
 	memset(&a->lines, 0, sizeof(a->lines));
 	a->look_at = 0;
 	return 0;
+}
+
+/* Who gave no path means the port of that name, which may be another device by now. */
+static int open_port_again(struct agent *a)
+{
+	int ret = a->path == a->found ? find_port(a->found, sizeof(a->found)) : 0;
+
+	return ret ? ret : open_port(a);
 }
 
 /* Nobody may be there to read it: they ask again when they are. */
@@ -323,7 +333,7 @@ static int serve(struct agent *a, int signals)
 		}
 		if (a->look_at && mn_now_ms() >= a->look_at) {
 			a->look_at = 0;
-			if (a->port < 0 && open_port(a))
+			if (a->port < 0 && open_port_again(a))
 				a->look_at = mn_now_ms() + 10 * LOOK_AGAIN_MS;
 			else
 				port_readable(a);
@@ -336,15 +346,14 @@ static int serve(struct agent *a, int signals)
 int cli_agent(struct cli *c)
 {
 	struct agent a = { .path = c->port };
-	char path[PATH_MAX];
 	sigset_t mask;
 	int ret, signals;
 
 	if (!c->port) {
-		ret = find_port(path, sizeof(path));
+		ret = find_port(a.found, sizeof(a.found));
 		if (ret)
 			return cli_fail(c, ret, "no virtio-serial port named " PORT_NAME);
-		a.path = path;
+		a.path = a.found;
 	}
 	ret = cli_open(c, &a.ctx, "agent", MN_OPEN_REQUIRED);
 	if (ret)

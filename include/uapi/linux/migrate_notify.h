@@ -4,7 +4,8 @@
  * time to prepare, and learn which CPU features they have after it.
  *
  *   open()   O_RDONLY to watch. O_RDWR, which the file's mode leaves to a group, to be able to
- *            delay a migration too. -EDQUOT: this user has too many open; -ENFILE: all together.
+ *            delay a migration too. -EDQUOT: this user has too many open; -ENFILE: all together
+ *            (there is room left for who may write).
  *   mmap()   one read-only page, struct migrate_notify_page, at offset 0. -EROFS for a
  *            writable mapping, -EINVAL for another offset or more than one page.
  *   read()   whole events, struct migrate_notify_event, oldest first, in records of
@@ -119,7 +120,7 @@ enum migrate_notify_source {
 #define MIGRATE_NOTIFY_CAN_DELAY	0x2	/* waits for READY or the deadline */
 #define MIGRATE_NOTIFY_CAN_NOTIFY	0x4	/* tells us at once; without: found by looking */
 #define MIGRATE_NOTIFY_CAN_CANCEL	0x8	/* knows a cancelled migration from a done one */
-#define MIGRATE_NOTIFY_SOURCE_ACTIVE	0x80000000U	/* present on this machine, and in use */
+#define MIGRATE_NOTIFY_SOURCE_ACTIVE	0x80000000U	/* found when the driver was loaded */
 
 enum migrate_notify_type {
 	MIGRATE_NOTIFY_EVENT_PREPARE	= 1,
@@ -208,7 +209,8 @@ struct migrate_notify_event {
  * @max_timeout_ms: and at most
  * @ring_events: how many events are kept to be read again
  * @nr_features: features that the driver knows: bits at or above are 0
- * @sources: by enum migrate_notify_source, MIGRATE_NOTIFY_CAN_PREPARE ...; 0: not there
+ * @sources: by enum migrate_notify_source, MIGRATE_NOTIFY_CAN_PREPARE ..., as found when the
+ *	driver was loaded, whatever the machine was migrated to since; 0: not there
  * @vendor: CPUID leaf 0, EBX EDX ECX: "GenuineIntel"; not terminated
  * @signature: CPUID leaf 1, EAX: family, model, stepping
  * @tsc_khz: the TSC's frequency as host or CPU say now, else as the kernel found it at boot
@@ -327,8 +329,8 @@ struct migrate_notify_ack {
  *	read PREPARE
  * @cursor: in: the last event that the program has dealt with; those after it are read
  *	next. MIGRATE_NOTIFY_CURSOR_NOW, or more than there are: only what is to come.
- *	Out: the number of the newest event at that moment: with CURSOR_NOW, it and those
- *	before it will not be read
+ *	Out: what it is from now on: with CURSOR_NOW, the number of the newest event. While this
+ *	subscriber's ack is awaited it does not go forward: PREPARE is to be read
  * @id: out: this subscriber, as in struct migrate_notify_subscriber
  * @instance: in: page.instance that @cursor is of; 0: not asked. If the driver was loaded anew
  *	since, @cursor counts as MIGRATE_NOTIFY_CURSOR_OLDEST, and the next event that is read

@@ -166,7 +166,8 @@ int main(int argc, char **argv)
 
 		poll(&p, 1, 50);
 		while (mn_next(ctx, &ev) > 0) {
-			while (Follow(d, ctx, &ev) == -ETIMEDOUT)
+			// -ETIMEDOUT or -EAGAIN: the second update is still to be done.
+			while (Follow(d, ctx, &ev))
 				;
 			Say(mn_type_name(ev.type), d);
 			if (ev.type == MIGRATE_NOTIFY_EVENT_PREPARE)

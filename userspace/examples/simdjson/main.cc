@@ -127,7 +127,8 @@ int main(int argc, char **argv)
 
 		poll(&p, 1, 50);
 		while (mn_next(ctx, &ev) > 0) {
-			while (follow(d, ctx, &ev) == -ETIMEDOUT)
+			// -ETIMEDOUT or -EAGAIN: the second update is still to be done.
+			while (follow(d, ctx, &ev))
 				;
 			say(mn_type_name(ev.type), d);
 			if (ev.type == MIGRATE_NOTIFY_EVENT_PREPARE)

@@ -167,6 +167,7 @@ static void watch(struct mn_ctx *ctx, int signals, int seconds)
 	};
 	double end = now() + seconds;
 	struct migrate_notify_event ev;
+	int ret;
 
 	for (;;) {
 		double left = end - now();
@@ -176,9 +177,14 @@ static void watch(struct mn_ctx *ctx, int signals, int seconds)
 		if (poll(p, 2, seconds ? (int)(left * 1000) + 1 : -1) < 0 || p[0].revents)
 			return;
 		while (mn_next(ctx, &ev) > 0) {
-			/* When this returns, no thread runs a variant that may fault soon. */
-			while (mn_dispatch_update(dispatch, ctx, &ev, 1000) == -ETIMEDOUT)
-				;
+			/*
+			 * After this no thread runs a variant that may fault soon. -EAGAIN: they
+			 * all run the last one, which is good enough for PREPARE only.
+			 */
+			do
+				ret = mn_dispatch_update(dispatch, ctx, &ev, 1000);
+			while (ret == -ETIMEDOUT ||
+			       (ret == -EAGAIN && ev.type != MIGRATE_NOTIFY_EVENT_PREPARE));
 			switched(mn_type_name(ev.type));
 			if (ev.type == MIGRATE_NOTIFY_EVENT_PREPARE)
 				mn_ack(ctx, ev.op_id);

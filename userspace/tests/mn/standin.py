@@ -179,10 +179,10 @@ class Driver:
         s.delay, s.events, s.name = bool(flags & 1), events, name
         if not s.delay and s.waiting:
             self.acked(s)
-        s.unsent, s.cursor = b'', u64(min(cursor, self.core.core_newest()))
+        cursor = min(cursor, self.core.core_newest())
+        s.unsent, s.cursor = b'', u64(cursor)
         self.flush(s)
-        return 0, SUBSCRIBE.pack(flags, events, self.core.core_newest(), s.id, INSTANCE,
-                                 EVENT_SIZE, 0, name)
+        return 0, SUBSCRIBE.pack(flags, events, cursor, s.id, INSTANCE, EVENT_SIZE, 0, name)
 
     def list(self, data):
         after, entries, size, count = LIST.unpack(data)

@@ -32,8 +32,8 @@ static void write_page(void)
 	page->size = next.size;
 	atomic_fetch_add(seq, 1);
 	memcpy((char *)page + from, (char *)&next + from, sizeof(next) - from);
-	atomic_fetch_add(seq, 1);
 	atomic_store(generation, ring.newest);
+	atomic_fetch_add(seq, 1);
 }
 
 static void publish(struct mn_events *out)
