@@ -167,7 +167,8 @@ def run_guest(host, its_spec, report, files):
         except Exception:   # pylint: disable=broad-except
             verdict, text = "FAIL", traceback.format_exc()
         results.append((where, name, verdict, text, time.monotonic() - begun))
-        say(f"{where}: {name} {verdict}")
+        say(f"{where}: {name} {verdict}" + (f": {text.splitlines()[0]}" if verdict == "FAIL" and
+                                            text else ""))
         if verdict != "PASS" and not dead:
             try:
                 host.run("pkill mncheck; pkill pingpong; rmmod migrate_notify pvirq hybrid 2>/dev/null", 120)
