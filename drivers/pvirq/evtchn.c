@@ -181,11 +181,14 @@ static int evtchn_set_affinity(struct irq_data *data, const struct cpumask *mask
 	return IRQ_SET_MASK_OK;
 }
 
+#define UNMAP_TRIES	8
+
 /* It is activated, and has a vector. The event goes to where that is. */
 static void connect(struct pvirq_irq *i, struct irq_data *data)
 {
 	struct pvirq_event_message m = pvirq_event_message(i->event.pirq);
 	struct msi_msg msg = { .address_lo = m.lo, .address_hi = m.hi, .data = m.data };
+	unsigned int tries = 0;
 
 	i->event.native = cpumask_first(irq_data_get_effective_affinity_mask(data));
 	sync_clear_bit(i->event.port, (unsigned long *)pvirq_xen_pending());
@@ -194,10 +197,13 @@ static void connect(struct pvirq_irq *i, struct irq_data *data)
 	i->orig->irq_write_msi_msg(data, &msg);
 	/*
 	 * A device of the host's own is mapped to the pirq by what it was told. Xen maps a device
-	 * model's when its first interrupt comes, and then says of it, too, that it needs an EOI.
+	 * model's when its first interrupt comes, and then says of it, too, that it needs an EOI;
+	 * that may be between these two, but not each time.
 	 */
-	pvirq_xen_unmap_pirq(i->event.pirq);
-	i->event.eoi = pvirq_xen_needs_eoi(i->event.pirq);
+	do {
+		pvirq_xen_unmap_pirq(i->event.pirq);
+		i->event.eoi = pvirq_xen_needs_eoi(i->event.pirq);
+	} while (i->event.eoi && ++tries < UNMAP_TRIES);
 }
 
 /* While it is live only its activation and deactivation do this; nobody else moves its vector. */
@@ -439,6 +445,7 @@ static int panicked(struct notifier_block *nb, unsigned long action, void *unuse
 static struct notifier_block panic_notifier = { .notifier_call = panicked, .priority = INT_MAX };
 
 static DEFINE_MUTEX(running_mutex);
+static bool barred;	/* whoever comes late must not start what was stopped for good, or for sleep */
 
 static int start(void)
 {
@@ -462,7 +469,7 @@ void pvirq_evtchn_start(void)
 	int err = 0;
 
 	mutex_lock(&running_mutex);
-	if (!running)
+	if (!running && !barred)
 		err = start();
 	mutex_unlock(&running_mutex);
 	if (err)
@@ -472,11 +479,19 @@ void pvirq_evtchn_start(void)
 void pvirq_evtchn_stop(void)
 {
 	mutex_lock(&running_mutex);
+	barred = true;
 	if (running) {
 		WRITE_ONCE(running, false);
 		atomic_notifier_chain_unregister(&panic_notifier_list, &panic_notifier);
 		pvirq_upcall_stop();
 		pvirq_xen_close();
 	}
+	mutex_unlock(&running_mutex);
+}
+
+void pvirq_evtchn_allow(void)
+{
+	mutex_lock(&running_mutex);
+	barred = false;
 	mutex_unlock(&running_mutex);
 }

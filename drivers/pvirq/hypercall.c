@@ -7,6 +7,8 @@
  * uses, the stray one. So nothing is lost when the machine is moved to a host without the ABI:
  * the first interrupt tells us, we repeat all, and hybrid.ko's policy is made anew.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/bitmap.h>
 #include <linux/bitops.h>
 #include <linux/cc_platform.h>
@@ -17,7 +19,7 @@
 #include <linux/jiffies.h>
 #include <linux/kernel.h>
 #include <linux/minmax.h>
-#include <linux/reboot.h>
+#include <linux/printk.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
@@ -62,15 +64,12 @@ static void look_again(struct work_struct *work)
 
 static DECLARE_DELAYED_WORK(look_work, look_again);
 static unsigned long looked_at;
-static bool rebooting;
 
 /* The host is not what it was. Any context. */
 static void suspect_host(void)
 {
 	unsigned long last = READ_ONCE(looked_at);
 
-	if (READ_ONCE(rebooting))
-		return;
 	if (!schedule_delayed_work(&look_work, time_after(jiffies, last + LOOK_AGAIN) ?
 					       0 : LOOK_AGAIN))
 		return;
@@ -156,10 +155,16 @@ static void attach(struct pvirq_irq *i, struct msi_desc *desc, u64 word)
 	i->attached = true;
 }
 
-/* And takes it back: the device is brought to where the core would have it. */
+/*
+ * And takes it back: the device is brought to where the core would have it.
+ *
+ * A message that the device sent before may be looked up after the entry is gone, and is dropped;
+ * and a host that has forgotten us never lets go what it held back. So the caller repeats the
+ * interrupt, always, but not here: that takes the kernel's vector lock, which msi_set_affinity()
+ * has when it writes messages.
+ */
 static void detach(struct pvirq_irq *i, struct irq_data *data)
 {
-	struct hybrid_irq_entry *e = &table[i->tag];
 	struct msi_msg msg = to_msg(i->word, 0);
 
 	i->attached = false;
@@ -167,8 +172,6 @@ static void detach(struct pvirq_irq *i, struct irq_data *data)
 	/* What the host held back comes now; then there is nothing under way any more. */
 	set_word(i, i->word & ~HYBRID_IRQ_MASKED);
 	set_word(i, 0);
-	if (READ_ONCE(e->host) & HYBRID_IRQ_PENDING && irqd_is_activated(data))
-		i->orig->irq_retrigger(data);
 }
 
 static bool is_nothing(const struct msi_msg *m)
@@ -189,7 +192,7 @@ static void write_msg(struct pvirq_irq *i, struct irq_data *data, struct msi_msg
 		pvirq_count(i, PVIRQ_COUNT_MOVE_DONE);
 		return;
 	}
-	/* Who wants to see messages sees each. */
+	/* Who wants to see messages sees each. Attached ones are only moved: see set_affinity. */
 	if (!i->tag || desc->write_msi_msg || pvirq_word_of(&word, &e)) {
 		if (i->attached)
 			detach(i, data);
@@ -218,6 +221,7 @@ static void hypercall_write_msg(struct irq_data *data, struct msi_msg *msg)
 static int hypercall_set_affinity(struct irq_data *data, const struct cpumask *mask, bool force)
 {
 	struct pvirq_irq *i = pvirq_to_irq(data);
+	bool attached = i->attached;
 	int ret;
 
 	/* The kernel writes two messages, as it cannot change address and data at once; we can. */
@@ -228,6 +232,8 @@ static int hypercall_set_affinity(struct irq_data *data, const struct cpumask *m
 	if (i->attached)
 		pvirq_count(i, set_word(i, masked(i, i->next)) ? PVIRQ_COUNT_MOVE_DONE :
 								 PVIRQ_COUNT_MOVE_AVOIDED);
+	else if (attached)
+		i->orig->irq_retrigger(data);
 	return ret;
 }
 
@@ -256,9 +262,16 @@ static irqreturn_t stray(int irq, void *arg)
 	for_each_set_bit(tag, tags, TAGS_MAX) {
 		struct pvirq_irq *i = owner[tag];
 		struct irq_data *data = i ? irq_get_irq_data(i->irq) : NULL;
+		struct irq_desc *d;
 
-		if (data && data->chip == &i->chip && irqd_is_started(data))
+		if (!data)
+			continue;
+		/* So that it is not shut down meanwhile, and its vector goes. */
+		d = irq_data_to_desc(data);
+		raw_spin_lock(&d->lock);
+		if (data->chip == &i->chip && irqd_is_started(data))
 			i->orig->irq_retrigger(data);
+		raw_spin_unlock(&d->lock);
 	}
 	raw_spin_unlock(&tags_lock);
 	suspect_host();
@@ -270,19 +283,6 @@ static u64 registration(void)
 	return virt_to_phys(table) | (u64)pages << HYBRID_HOST_TABLE_PAGES_SHIFT |
 	       HYBRID_HOST_ENABLE;
 }
-
-/*
- * The host must not write into what kexec loads there. Until the devices are shut down all is
- * delivered by the stray vector.
- */
-static int reboot(struct notifier_block *nb, unsigned long action, void *unused)
-{
-	WRITE_ONCE(rebooting, true);
-	wrmsrl_safe(first_msr + HYBRID_HOST_MSR_TABLE, 0);
-	return NOTIFY_DONE;
-}
-
-static struct notifier_block reboot_nb = { .notifier_call = reboot };
 
 static int start(void)
 {
@@ -308,7 +308,6 @@ static int start(void)
 	err = wrmsrl_safe(first_msr + HYBRID_HOST_MSR_TABLE, registration());
 	if (err)
 		goto err_irq;
-	register_reboot_notifier(&reboot_nb);
 	return 0;
 
 err_irq:
@@ -319,12 +318,21 @@ err_table:
 	return err;
 }
 
+/*
+ * When nobody has an entry any more: when all is given back for a reboot, too, as the host must not
+ * write into what kexec loads there. That runs in a notifier chain, so no notifier is to be
+ * registered or unregistered here.
+ */
 static void stop(void)
 {
-	unregister_reboot_notifier(&reboot_nb);
-	wrmsrl_safe(first_msr + HYBRID_HOST_MSR_TABLE, 0);
+	int err = wrmsrl_safe(first_msr + HYBRID_HOST_MSR_TABLE, 0);
+
 	hybrid_host_irq_free(&stray_irq);
-	free_pages_exact(table, pages * HYBRID_HOST_PAGE_SIZE);
+	/* Where it does not take this, it may write there for ever. */
+	if (err)
+		pr_warn("the host does not give our table back: %u pages are lost\n", pages);
+	else
+		free_pages_exact(table, pages * HYBRID_HOST_PAGE_SIZE);
 	table = NULL;
 }
 
@@ -333,7 +341,7 @@ static bool still_registered(const struct hybrid_host *host)
 {
 	u64 value;
 
-	if (host->table_pages < pages || READ_ONCE(rebooting))
+	if (host->table_pages < pages)
 		return false;
 	first_msr = host->msr;
 	if (!rdmsrl_safe(first_msr + HYBRID_HOST_MSR_TABLE, &value) && value == registration())
@@ -444,17 +452,21 @@ static void hypercall_leave(struct pvirq_irq *i, struct irq_data *data)
 	const struct msi_msg nothing = {};
 	unsigned int tag = i->tag;
 	unsigned long flags;
+	bool attached;
 
 	raw_spin_lock_irqsave(&d->lock, flags);
 	raw_spin_lock(&attach_lock);
 	i->soft = irqd_irq_masked(data);
-	if (i->attached)
+	attached = i->attached;
+	if (attached)
 		detach(i, data);
 	else if (!irqd_is_activated(data))
 		pvirq_lazy_tell(i, irq_data_get_msi_desc(data), &nothing, true);
 	/* Until the chip is exchanged it does what the original does. */
 	i->tag = 0;
 	raw_spin_unlock(&attach_lock);
+	if (attached && irqd_is_activated(data))
+		i->orig->irq_retrigger(data);
 	raw_spin_unlock_irqrestore(&d->lock, flags);
 	release(tag);
 }

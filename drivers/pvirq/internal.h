@@ -224,10 +224,11 @@ void pvirq_hypercall_exit(void);
 extern const struct pvirq_backend pvirq_evtchn;
 /*
  * Brings event channels up, and down. Until then, and where it fails, lazy serves. May sleep;
- * stopping takes that nothing is taken over.
+ * stopping takes that nothing is taken over, and bars starting until it is allowed again.
  */
 void pvirq_evtchn_start(void);
 void pvirq_evtchn_stop(void);
+void pvirq_evtchn_allow(void);
 
 /* irqset.c: all may sleep */
 

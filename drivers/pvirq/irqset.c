@@ -390,16 +390,23 @@ void pvirq_forget_device(struct pci_dev *pdev)
 
 static void leave_locked(struct pvirq_dev *dev)
 {
-	struct pvirq_irq *i;
+	struct pvirq_irq *i, *next;
 
 	dev->left = true;
-	if (!dev->pdev->dev.msi.data)
-		return;
-	msi_lock_descs(&dev->pdev->dev);
-	list_for_each_entry(i, &dev->irqs, node)
-		if (still_ours(i))
-			give_back(i, irq_get_irq_data(i->irq));
-	msi_unlock_descs(&dev->pdev->dev);
+	if (dev->pdev->dev.msi.data) {
+		msi_lock_descs(&dev->pdev->dev);
+		list_for_each_entry(i, &dev->irqs, node)
+			if (still_ours(i))
+				give_back(i, irq_get_irq_data(i->irq));
+		msi_unlock_descs(&dev->pdev->dev);
+	}
+	/*
+	 * The others are freed: nobody calls their chips any more. What their back-ends keep for them
+	 * goes now, as the host's interfaces are closed next.
+	 */
+	list_for_each_entry_safe(i, next, &dev->irqs, node)
+		if (i->backend)
+			drop_irq(i);
 }
 
 /* With a reference. */

@@ -134,17 +134,15 @@ static int bus_changed(struct notifier_block *nb, unsigned long action, void *de
 
 static struct notifier_block bus_notifier = { .notifier_call = bus_changed };
 
-static bool asleep;	/* everything is given back, and stays so */
-
 static void start_evtchn(void)
 {
-	if (!READ_ONCE(asleep) && hybrid_path(HYBRID_OP_EOI) == HYBRID_PATH_EVTCHN)
+	if (hybrid_path(HYBRID_OP_EOI) == HYBRID_PATH_EVTCHN)
 		pvirq_evtchn_start();
 }
 
+/* Everything is given back, and stays so. */
 static void fall_asleep(void)
 {
-	WRITE_ONCE(asleep, true);
 	pvirq_suspend();
 	pvirq_evtchn_stop();
 }
@@ -167,7 +165,7 @@ static int power_changed(struct notifier_block *nb, unsigned long action, void *
 	case PM_POST_SUSPEND:
 	case PM_POST_RESTORE:
 		pvirq_eoi_bar(false);
-		WRITE_ONCE(asleep, false);
+		pvirq_evtchn_allow();
 		start_evtchn();
 		pvirq_resume();
 		break;

@@ -72,13 +72,18 @@ static void serve(u64 selector)
 	pvirq_event_scan_start(&scan, selector);
 	while ((port = pvirq_event_scan_next(&scan, &page))) {
 		/* Another CPU may have served it, from where it has been moved away. */
-		if (!sync_test_and_clear_bit(port, (unsigned long *)pvirq_xen_pending()))
-			continue;
-		if (port == __this_cpu_read(upcalls.test_port))
-			__this_cpu_write(upcalls.arrived, true);
-		else
+		if (sync_test_and_clear_bit(port, (unsigned long *)pvirq_xen_pending()))
 			pvirq_evtchn_deliver(port);
 	}
+}
+
+/* Not among the bound ones, where another CPU that looks at the same word would serve it. */
+static void serve_test(void)
+{
+	u32 port = __this_cpu_read(upcalls.test_port);
+
+	if (port && sync_test_and_clear_bit(port, (unsigned long *)pvirq_xen_pending()))
+		__this_cpu_write(upcalls.arrived, true);
 }
 
 /* In place of a flow handler. Xen sets the pending bit, the selector's, then this flag. */
@@ -89,6 +94,7 @@ static void handle_upcall(struct irq_desc *desc)
 
 	for (pass = 0; pass < PASSES_MAX && READ_ONCE(v->evtchn_upcall_pending); pass++) {
 		WRITE_ONCE(v->evtchn_upcall_pending, 0);
+		serve_test();
 		serve(xchg(&v->evtchn_pending_sel, 0));
 	}
 }
@@ -187,12 +193,10 @@ static bool event_arrives(struct upcall *u)
 		return false;
 	u->arrived = false;
 	u->test_port = port;
-	sync_set_bit(port, (unsigned long *)pvirq_upcall_bound);
 	sync_clear_bit(port, (unsigned long *)pvirq_xen_mask());
 	pvirq_xen_send(port);
 	for (us = 0; us < TEST_US && !READ_ONCE(u->arrived); us += 10)
 		udelay(10);
-	sync_clear_bit(port, (unsigned long *)pvirq_upcall_bound);
 	u->test_port = 0;
 	pvirq_xen_close_port(port);
 	return READ_ONCE(u->arrived);

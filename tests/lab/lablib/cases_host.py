@@ -111,7 +111,8 @@ def case_host_interrupts(guest):
     guest.note(f"{after['delivered'] - before['delivered']} delivered, "
                f"{after['held'] - before['held']} held and released, "
                f"{after['kicks'] - before['kicks']} kicks")
-    need(spurious(guest, TEST) == 0, "the handler ran for nothing")
+    # Each "hooked" gives the interrupt back, which repeats it: what was under way may be lost.
+    need(spurious(guest, TEST) <= 2, "the handler ran for nothing")
     for row in json.loads(ok(guest.run("hybridctl irq --json"), "irq --json"))["irqs"]:
         need(row["device"] != TEST or row["path"] == "hypercall", f"{row}")
     # Real drivers: nvme, the disk that this guest runs from (an eventfd in the kernel), network.
@@ -184,11 +185,10 @@ def case_host_notice(guest):
     peer_says(guest, "long", "answer error 0 22")
     for bad, op in (("prepare 0 5", 0), ("nonsense", 0), ("", 0), ("prepare 7 5x", 7)):
         peer_says(guest, f"notice {bad}", f"answer error {op} 22")
-    peer_says(guest, "notice complete 7 success", "answer error 7 2")
+    peer_says(guest, "notice moving 7", "answer error 7 2")
     # Nobody wants time.
     peer_says(guest, "notice prepare 42 60000 +avx2", "answer ready 42 0")
     peer_says(guest, "notice prepare 42 60000", "answer ready 42 0")
-    peer_says(guest, "notice prepare 43 60000", "answer error 43 16")
     peer(guest, "notice moving 42")
     wait_for(guest, "moving .*op=42")
     peer_says(guest, "notice complete 42 success 123", "answer complete 42 1")
@@ -199,6 +199,7 @@ def case_host_notice(guest):
     peer(guest, "notice prepare 43 60000")
     wait_for(guest, "prepare .*op=43")
     need("answer ready 43 0" not in peer_log(guest), "did not wait")
+    peer_says(guest, "notice prepare 46 60000", "answer error 46 16")
     # Moved meanwhile: the notice's own interrupt follows.
     ok(guest.run("irq=$(sed -n 's/^ *\\([0-9]*\\):.*migrate-notify$/\\1/p' /proc/interrupts); "
                  "for i in 1 0 1; do echo $i >/proc/irq/$irq/smp_affinity_list || exit; done"),

@@ -128,13 +128,18 @@ static struct hybrid_irq_entry *entry_of(uint32_t data)
 	return table && tag && tag < entries ? &table[tag] : NULL;
 }
 
-/* Held back, if it still is to be. */
+/* Held back, if it still is to be. What is held meanwhile is one interrupt, and counted as one. */
 static bool hold(struct hybrid_irq_entry *e)
 {
-	__atomic_or_fetch(&e->host, HYBRID_IRQ_PENDING, __ATOMIC_SEQ_CST);
-	if (guest_word(e) & HYBRID_IRQ_MASKED)
+	bool first = !(__atomic_fetch_or(&e->host, HYBRID_IRQ_PENDING, __ATOMIC_SEQ_CST) &
+		       HYBRID_IRQ_PENDING);
+
+	if (guest_word(e) & HYBRID_IRQ_MASKED) {
+		counts.held += first;
 		return true;
+	}
 	__atomic_and_fetch(&e->host, ~HYBRID_IRQ_PENDING, __ATOMIC_SEQ_CST);
+	counts.released += !first;
 	return false;
 }
 
@@ -147,10 +152,8 @@ static int deliver(struct hybrid_irq_entry *e)
 		counts.dropped++;
 		return 0;
 	}
-	if (word & HYBRID_IRQ_MASKED && hold(e)) {
-		counts.held++;
+	if (word & HYBRID_IRQ_MASKED && hold(e))
 		return 0;
-	}
 	ret = inject(word);
 	/* It may have gone where the guest no longer expects it. */
 	now = guest_word(e);
