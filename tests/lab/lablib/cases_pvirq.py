@@ -265,7 +265,7 @@ def stress(guest, short, rounds, mode, meanwhile):
     count = interrupts_wanted(short)
     ok(guest.run(f"rm -f {STRESS}.rc; (/suite/lab/pvirq-stress.sh {count} {rounds} {mode} "
                  f"{force(guest)}; echo $? >{STRESS}.rc) >{STRESS}.log 2>&1 </dev/null &"), "start")
-    end = time.monotonic() + 300 * (1 + 3 * is_debug(guest.kernel)) + count / 100
+    end = time.monotonic() + 480 * (1 + 3 * is_debug(guest.kernel)) + count / 100
     done = 0
     while True:
         ended = not guest.run(f"[ -e {STRESS}.rc ]")["rc"]
@@ -283,7 +283,7 @@ def stress(guest, short, rounds, mode, meanwhile):
 
 def case_pvirq_stress(guest):
     """It comes and goes under load, with moving interrupts, CPUs and devices."""
-    short, rounds = {"bare": (100000, 12), "kvm": (1000, 6), "xen": (1000, 6)}[guest.host]
+    short, rounds = {"bare": (100000, 12), "kvm": (500, 6), "xen": (500, 6)}[guest.host]
     bind_test_driver(guest)
     load(guest)
     if is_debug(guest.kernel):

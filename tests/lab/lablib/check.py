@@ -2,7 +2,6 @@
 """Runs the cases on hosts, kernels and variants, and reports."""
 import json
 import os
-import threading
 import time
 import traceback
 
@@ -13,7 +12,7 @@ from .images import is_debug
 from .link import GuestDied
 from .movable import Movable
 from .say import Failure, say
-from .vm import Bare, HostDied, Nested, Vm, hardware, machine_says
+from .vm import Bare, HostDied, Nested, hardware, machine_says
 
 HOST_TRIES = 3
 # What a debug kernel takes to be built, and its guests.
@@ -245,8 +244,7 @@ def on_host(host, kernel, variant):
         return host == "bare" or host == "kvm" and not is_debug(kernel) and (
             kernel == "6.12" or everything())
     if variant == "nopv-pvirq":
-        return not is_debug(kernel) and (host == "kvm" and kernel == "6.12" or
-                                         host != "bare" and everything())
+        return not is_debug(kernel) and host != "bare" and everything()
     if is_debug(kernel):
         return variant == "default" and (host == "bare" or host == "kvm" and everything())
     return True
@@ -279,45 +277,8 @@ def run_kernels(hosts, kernels, variants, report):
     payload.pack()
     images.host_image()
     report.times[f"lab: build {' '.join(kernels)}"] = time.monotonic() - started
-    groups = {name: groups_of(name, kernels, variants) for name in hosts}
-
-    def run(name, alone):
-        run_host(name, [g for g in groups[name] if (g and g[0]["host_cpus"] > 1) == alone],
-                 payload, report, files)
-
-    # An emulated host keeps one CPU of this machine busy; who has two has the machine.
-    side_by_side([lambda: run("kvm", False)] if "kvm" in hosts else [],
-                 [lambda name=name: run(name, False) for name in hosts if name != "kvm"])
     for name in hosts:
-        run(name, True)
-
-
-def side_by_side(*lanes):
-    """Calls what is in each lane, one after the other; the lanes at once."""
-    broken = []
-
-    def go(lane):
-        try:
-            for call in lane:
-                call()
-        except BaseException as e:      # pylint: disable=broad-except
-            broken.append(e)
-
-    threads = [threading.Thread(target=go, args=(lane,)) for lane in lanes if lane]
-    try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    except KeyboardInterrupt:
-        os.environ["LAB_DEADLINE"] = "0"
-        Vm.kill_all()
-        raise
-    finally:
-        for thread in threads:
-            thread.join()
-    if broken:
-        raise broken[0]
+        run_host(name, groups_of(name, kernels, variants), payload, report, files)
 
 
 def check(hosts, kernels, variants, report):

@@ -91,13 +91,6 @@ def guest_append(variant):
 
 class Vm:
     """One outer QEMU. Everything it writes is below its own directory."""
-    running = set()
-
-    @classmethod
-    def kill_all(cls):
-        """Whoever waits for one of them notices."""
-        for vm in list(cls.running):
-            vm.process.kill()
 
     def __init__(self, args, console):
         self.console = console
@@ -106,7 +99,6 @@ class Vm:
         self.process = subprocess.Popen(
             [*DIE_WITH_US, *images.qemu(), *args(self.dir)], stdin=subprocess.DEVNULL,
             stdout=self.log, stderr=subprocess.STDOUT)
-        self.running.add(self)
 
     def alive(self):
         return self.process.poll() is None
@@ -115,7 +107,6 @@ class Vm:
         if self.alive():
             self.process.kill()
         self.process.wait()
-        self.running.discard(self)
         self.log.close()
         shutil.rmtree(self.dir, ignore_errors=True)
 
