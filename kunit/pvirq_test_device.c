@@ -456,7 +456,7 @@ ATTRIBUTE_GROUPS(test_driver);
 static const struct test_model *model_of(const struct pci_dev *pdev)
 {
 	switch (pdev->class >> 8) {
-	case PCI_CLASS_STORAGE_EXPRESS:
+	case PCI_CLASS_STORAGE_EXPRESS >> 8:	/* which has the interface as well */
 		return &test_nvme;
 	case PCI_CLASS_NETWORK_ETHERNET:
 		return &test_e1000e;
