@@ -116,7 +116,8 @@ one_load() {
 		! grep -q -e call -e lock "$tmp/code"
 }
 
-# The best of three: others use this machine too. One that emulates its CPU is not measured.
+# Without the loop around it, and the best of three, as others use this machine too; one that
+# emulates its CPU is not measured.
 one_ns() {
 	# shellcheck disable=SC2086 # a list
 	cc $flags -o "$tmp/cost" tests/mn/cost.c "$build/libmigrate-notify.a" -pthread || return 1
