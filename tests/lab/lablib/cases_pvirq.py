@@ -318,7 +318,7 @@ def interrupts_of(text):
 
 def eois_of(guest, name, command):
     """(interrupts of the name, EOIs that the LAPIC's own interrupts do not explain, counts)."""
-    done = guest.run(f"cat /proc/interrupts; echo ==; {command} >/dev/null || exit; echo ==; "
+    done = guest.run(f"cat /proc/interrupts; echo ==; {{ {command}; }} >/dev/null || exit; echo ==; "
                      "cat /proc/interrupts", count=True)
     before, _, after = ok(done, command).split("==")
     before, after = interrupts_of(before), interrupts_of(after)
