@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """pvirq's cases, on a guest with spare devices: two nvme, edu, e1000e."""
-import itertools
 import json
 import os
 import time
 
 from .cases import ANYWHERE, Skip, Wrong, case_clean, load, need, ok, status, unload
+from .counts import device_eois
 from .guests import SPARE_NIC, TEST_NVME, everything, pvirq_devices, spec
 from .images import is_debug
 from .say import Failure
@@ -297,46 +297,24 @@ def case_pvirq_stress(guest):
     unload(guest)
 
 
-# What comes by the LAPIC, besides MSIs, each with its EOI.
-LAPIC_LINES = ("IO-APIC", "LOC", "RES", "CAL", "TLB", "IWI", "RTR", "PMI", "SPU", "THR", "MCP")
+def eois_of(guest, raising):
+    """(interrupts of the test driver, EOI exits of devices' interrupts, counts)."""
+    def ran():
+        return sum(int(n) for line in ok(guest.run("grep pvirq-test /proc/interrupts"),
+                                         "interrupts").splitlines()
+                   for n in line.split()[1:1 + guest.spec["smp"]])
 
-
-def interrupts_of(text):
-    """/proc/interrupts -> {name: interrupts}; an MSI's name is the last word."""
-    found = {}
-    for line in text.splitlines():
-        name, _, rest = line.partition(":")
-        words = rest.split()
-        numbers = list(itertools.takewhile(str.isdigit, words))
-        if name.strip().isdigit():
-            name = "IO-APIC" if "IO-APIC" in words else words[-1]
-        if numbers:
-            name = name.strip()
-            found[name] = found.get(name, 0) + sum(map(int, numbers))
-    return found
-
-
-def eois_of(guest, name, command):
-    """(interrupts of the name, EOIs that the LAPIC's own interrupts do not explain, counts)."""
-    done = guest.run(f"cat /proc/interrupts; echo ==; {{ {command}; }} >/dev/null || exit; echo ==; "
-                     "cat /proc/interrupts", count=True)
-    before, _, after = ok(done, command).split("==")
-    before, after = interrupts_of(before), interrupts_of(after)
-    grown = {k: after[k] - before.get(k, 0) for k in after}
-    detail = done["counts"]["detail"]
-    # By the x2APIC, or, as nopv kernels do, by the xAPIC.
-    eois = detail["msr"].get("W 0x80b", 0) + detail["mmio"].get("W 0xfee000b0", 0)
-    devices = sum(n for k, n in grown.items() if k.startswith(name))
-    return devices, eois - sum(grown.get(line, 0) for line in LAPIC_LINES), done["counts"]
+    before = ran()
+    counts = do(guest, TEST, raising, count=True)
+    return ran() - before, device_eois(counts), counts
 
 
 def case_pvirq_events(guest):
     """On Xen, a kernel without Xen support: MSIs as event channels, none of which needs an EOI."""
     bind_test_driver(guest)
     load(guest)
-    raising = f"echo raise 200 >/sys/bus/pci/devices/{TEST}/command"
     do(guest, TEST, "request", "raise 1")
-    devices, native, _ = eois_of(guest, "pvirq-test", raising)
+    devices, native, _ = eois_of(guest, "raise 200")
     need(devices >= 200 and native >= 150, f"natively {native} EOIs for {devices} interrupts")
     do(guest, TEST, "free")
     ok(guest.run("dmesg -C; insmod /suite/pvirq.ko"), "insmod pvirq.ko")
@@ -349,7 +327,7 @@ def case_pvirq_events(guest):
     ok(guest.run(READ_NVME), "nvme")
     ok(guest.run("ping -q -c 5 -i .2 10.0.2.2"), "ping")
     do(guest, TEST, "request", "raise 1")
-    devices, ours, counts = eois_of(guest, "pvirq-test", raising)
+    devices, ours, counts = eois_of(guest, "raise 200")
     guest.keep_counts("raise 200, evtchn", counts)
     guest.note(f"{devices} interrupts: {native} EOIs natively, {ours} as events")
     # What is counted starts and ends inside a command: an interrupt may fall on either side.

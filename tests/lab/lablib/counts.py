@@ -49,6 +49,26 @@ def entries_agree(counts):
     return abs(counts["total"] - counts["entries"]) <= max(30, counts["total"] // 100)
 
 
+# Of Linux (asm/irq_vectors.h): from here on timers and IPIs, below it devices.
+FIRST_SYSTEM_VECTOR = 0xec
+
+
+def device_eois(counts):
+    """EOIs of devices' interrupts for which the guest exited."""
+    detail = counts["detail"]
+
+    def of(table, devices):
+        return sum(n for name, n in detail[table].items()
+                   if (int(name.split()[-1]) < FIRST_SYSTEM_VECTOR) == devices)
+
+    if "eoi" in detail:
+        return of("eoi", True) - of("pv_eoi", True)
+    # Xen says no vector with an EOI; of timers and IPIs each has one. By the x2APIC, or, as nopv
+    # kernels do, by the xAPIC.
+    written = detail["msr"].get("W 0x80b", 0) + detail["mmio"].get("W 0xfee000b0", 0)
+    return written - of("injected", False)
+
+
 # -- KVM: histogram triggers, summed in the host's kernel -------------------------------
 
 _ENTRY = re.compile(r"^\{(?P<keys>[^}]*)\}\s+hitcount:\s+(?P<n>\d+)")
@@ -146,6 +166,7 @@ TRC_TRACE_LOST, TRC_CPU_CHANGE = 0x1F001, 0x1F003
 VMENTRY = (0x81001, 0x81401)
 # Exit and exit from 64-bit mode, with 32-bit and 64-bit addresses.
 VMEXIT = (0x81002, 0x81003, 0x81102, 0x81103, 0x81402, 0x81403)
+INJECTED = 0x82004
 MSR_READ, MSR_WRITE, HYPERCALL = 0x8200C, 0x8200D, 0x82012
 PIO_READ, PIO_WRITE, MMIO_READ, MMIO_WRITE = 0x82016, 0x82216, 0x82017, 0x82217
 
@@ -190,7 +211,7 @@ def xen_counts(data, isa="svm"):
     records.sort(key=lambda r: r[0])    # each CPU's records come in bunches; stable
 
     exits, entries, lab = {}, 0, 0
-    msr, pio, mmio, hypercall = {}, {}, {}, {}
+    msr, pio, mmio, hypercall, injected = {}, {}, {}, {}, {}
     begun = ended = False
 
     for _, event, extra in records:
@@ -219,6 +240,9 @@ def xen_counts(data, isa="svm"):
             _add(msr, f"{'RW'[event == MSR_WRITE]} 0x{extra[0]:x}")
         elif event == HYPERCALL:
             _add(hypercall, str(extra[0]))
+        elif event == INJECTED and not extra[1]:    # not only a window asked for
+            _add(injected, str(extra[0]))
     if not ended:
         raise LostRecords("the trace does not hold the whole bracket")
-    return _counts(exits, lab, entries, msr=msr, pio=pio, mmio=mmio, hypercall=hypercall)
+    return _counts(exits, lab, entries, msr=msr, pio=pio, mmio=mmio, hypercall=hypercall,
+                   injected=injected)

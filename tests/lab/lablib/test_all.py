@@ -103,6 +103,7 @@ class Xen(unittest.TestCase):
                   + exit_record(0x7B, 112) + record(counts.PIO_READ, 0x2FD, 0)
                   + record(0x81001, tsc=113)
                   + exit_record(0x7C, 120) + record(counts.MSR_WRITE, 0x80B, 0, 0)
+                  + record(counts.INJECTED, 0, 1) + record(counts.INJECTED, 236, 0)
                   + record(0x81001, tsc=121))
         got = counts.xen_counts(self.trace(inside, before=exit_record(0x78, 10),
                                            after=exit_record(0x78, 1000)))
@@ -110,6 +111,7 @@ class Xen(unittest.TestCase):
         self.assertEqual(got["lab_exits"], 2)
         self.assertEqual(got["entries"], 2)
         self.assertEqual(got["detail"]["msr"], {"W 0x80b": 1})
+        self.assertEqual(got["detail"]["injected"], {"236": 1})
 
     def test_order_is_by_time(self):
         late = exit_record(0x78, 5000)      # another CPU's records, written first

@@ -30,13 +30,19 @@ class Cost(unittest.TestCase):
         "pio": {"W 0xcf8": 4, "W 0xcfc": 4}, "msr": {"W 0x80b": 5},
         "hypercall": {"5": 1, "33": 2, "32": 6, "4242": 1}}}
 
+    def counts(self, **more):
+        return {**self.COUNTS, "detail": {**self.COUNTS["detail"], **more}}
+
     def test_kvm(self):
-        cost = benchirq.cost_of(self.COUNTS, "kvm", (0x1000, 0x1050))
-        self.assertEqual(cost, {"table": 3, "config": 4, "calls": 9, "eoi": 8, "exits": 99})
+        # CPU 1's timer is none of a device's interrupts.
+        counts = self.counts(eoi={"0 35": 7, "1 236": 9}, pv_eoi={"0 35": 5, "1 236": 1})
+        cost = benchirq.cost_of(counts, "kvm", (0x1000, 0x1050))
+        self.assertEqual(cost, {"table": 3, "config": 4, "calls": 9, "eoi": 2, "exits": 99})
 
     def test_xen(self):
-        self.assertEqual(benchirq.cost_of(self.COUNTS, "xen", None)["calls"], 2)
-        self.assertEqual(benchirq.cost_of(self.COUNTS, "xen", None)["table"], 0)
+        # Each timer interrupt has an EOI; the upcall's vector has none.
+        cost = benchirq.cost_of(self.counts(injected={"236": 6, "40": 50}), "xen", None)
+        self.assertEqual((cost["calls"], cost["table"], cost["eoi"]), (2, 0, 2))
 
 
 class Verdicts(unittest.TestCase):
