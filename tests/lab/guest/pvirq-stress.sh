@@ -8,6 +8,9 @@
 # comes back, and devices are unbound, bound, removed and found again. What is not there is left
 # out; devices may be unplugged and plugged in, and the machine may migrate.
 #
+# Between two turns, of $TURN operations, each load but the test devices' interrupts rests for $PAUSE
+# seconds: on an emulated hypervisor they would leave nothing for anything else.
+#
 # Each interrupt of a test device is counted by the device and by its handler; a lost one of
 # another device shows as a timeout in the log, or as a load that stands still.
 set -u
@@ -15,6 +18,8 @@ interrupts=${1:?usage: pvirq-stress.sh INTERRUPTS ROUNDS comes|stays|without [PA
 rounds=${2:?}
 mode=${3:?}
 parameters=${4:-}
+pause=${PAUSE:-.1}
+turn=${TURN:-1000}
 driver=/sys/bus/pci/drivers/pvirq-test
 nic=0000:00:11.0				# e1000e
 nic=$(cd /sys/bus/pci/drivers/e1000e 2>/dev/null && ls -d $nic 2>/dev/null)
@@ -25,7 +30,7 @@ dmesg -C
 
 die() { stop; dmesg | tail -n 20; echo "$*"; exit 1; }
 sectors() { awk '{ print $3 }' "/sys/class/block/$1/stat"; }
-read_disk() { while :; do dd if="/dev/$1" of=/dev/null bs=64k count=16 iflag=direct 2>/dev/null; sleep .1; done; }
+read_disk() { while :; do dd if="/dev/$1" of=/dev/null bs=64k count=16 iflag=direct 2>/dev/null; sleep "$pause"; done; }
 # What fails, by a device that goes or by a mistake, the driver counts.
 raise() {
 	local command=/sys/bus/pci/devices/$1/command i
@@ -37,7 +42,12 @@ raise() {
 		echo held 4 >"$command"
 	done 2>/dev/null
 }
-again_and_again() { while :; do echo "$2 1000" >"/sys/bus/pci/devices/$1/command" || sleep .1; done 2>/dev/null; }
+again_and_again() {
+	while :; do
+		echo "$2 $turn" >"/sys/bus/pci/devices/$1/command" || sleep .1
+		sleep "$pause"
+	done 2>/dev/null
+}
 move_all() {
 	local irq cpu=0
 	while :; do
@@ -45,7 +55,7 @@ move_all() {
 		for irq in /proc/irq/[0-9]*; do
 			echo $cpu >"$irq/smp_affinity_list"
 		done 2>/dev/null
-		sleep .1
+		sleep "$pause"
 	done
 }
 # Raised, answered, run, for nothing, wrong: of all test devices since the driver is there.
@@ -71,7 +81,7 @@ for name in "$disk" "${LAB_ROOT_DISK#/dev/}"; do
 	read_disk "$name" & jobs+=" $!"
 done
 move_all & jobs+=" $!"
-ping -q -i .05 10.0.2.2 >/run/lab/ping.out 2>&1 & jobs+=" $!"
+ping -q -i "$pause" 10.0.2.2 >/run/lab/ping.out 2>&1 & jobs+=" $!"
 trap stop EXIT
 
 loaded() { [ "$mode" != without ]; }

@@ -263,7 +263,8 @@ def replug(guest):
 def stress(guest, short, rounds, mode, meanwhile):
     """pvirq-stress.sh, and meanwhile() again and again, at least twice."""
     count = interrupts_wanted(short)
-    ok(guest.run(f"rm -f {STRESS}.rc; (/suite/lab/pvirq-stress.sh {count} {rounds} {mode} "
+    pace = "" if guest.host == "bare" else "PAUSE=3 TURN=30 "
+    ok(guest.run(f"rm -f {STRESS}.rc; ({pace}/suite/lab/pvirq-stress.sh {count} {rounds} {mode} "
                  f"{force(guest)}; echo $? >{STRESS}.rc) >{STRESS}.log 2>&1 </dev/null &"), "start")
     end = time.monotonic() + 480 * (1 + 3 * is_debug(guest.kernel)) + count / 100
     done = 0
