@@ -326,6 +326,11 @@ def case_idle_reboot(guest):
     load(guest)
     ok(guest.run(PING_PONG), "pingpong")
     polls_won(guest, BEFORE)
+    reset(guest)
+
+
+def reset(guest):
+    """Reboots, which here ends its QEMU."""
     try:
         guest.run("busybox reboot -f", timeout=60)
     except GuestDied:

@@ -4,7 +4,7 @@ in its QEMU."""
 import json
 import time
 
-from .cases import case_clean, load, need, ok, status, unload, Wrong
+from .cases import case_clean, load, need, ok, reset, status, unload, Wrong
 from .cases_migrate import (fields, load_driver, mncheck, paired, parse_events, unload_driver,
                             wait_for, watch)
 from .cases_pvirq import (EDU, READ_NVME, TARGETS, TEST, bind_test_driver, count_operations, do,
@@ -247,7 +247,18 @@ def case_host_moves_away(guest):
     unload_both(guest)
 
 
-CASES = [case_host_interrupts, case_host_exits, case_host_hostile, case_host_notice, case_clean]
+def case_host_reboot(guest):
+    """Rebooted while its interrupts are the host's, the machine resets. The last case of a guest."""
+    bind_test_driver(guest)
+    load_both(guest)
+    do(guest, TEST, "request", "raise 5")
+    need(back_ends(guest) == {"hypercall"}, f"{irqs(guest)}")
+    ok(guest.run(f"setsid sh -c 'while :; do {READ_NVME}; done' >/dev/null 2>&1 & sleep 1"), "I/O")
+    reset(guest)
+
+
+CASES = [case_host_interrupts, case_host_exits, case_host_hostile, case_host_notice, case_clean,
+         case_host_reboot]
 # There vCPU 1 is shown another truth.
 CASES_AWAY = [case_host_recognised, case_host_moves_away, case_clean]
 
