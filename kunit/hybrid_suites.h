@@ -21,6 +21,7 @@ extern struct kunit_suite pvirq_message_suite;
 extern struct kunit_suite pvirq_judge_suite;
 extern struct kunit_suite pvirq_word_suite;
 extern struct kunit_suite pvirq_event_suite;
+extern struct kunit_suite pvirq_xenstore_suite;
 
 #define HYBRID_SUITES	&hybrid_snapshot_suite, &hybrid_detect_suite, \
 			&hybrid_host_suite, &hybrid_level_suite, &hybrid_policy_suite, \
@@ -29,6 +30,6 @@ extern struct kunit_suite pvirq_event_suite;
 			&migrate_page_suite, &migrate_parse_suite, \
 			&migrate_answer_suite, \
 			&pvirq_mask_suite, &pvirq_message_suite, &pvirq_judge_suite, \
-			&pvirq_word_suite, &pvirq_event_suite
+			&pvirq_word_suite, &pvirq_event_suite, &pvirq_xenstore_suite
 
 #endif

@@ -461,6 +461,7 @@ static int start(void)
 	}
 	atomic_notifier_chain_register(&panic_notifier_list, &panic_notifier);
 	WRITE_ONCE(running, true);
+	pvirq_control_start();
 	return 0;
 }
 

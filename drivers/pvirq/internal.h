@@ -230,6 +230,16 @@ void pvirq_evtchn_start(void);
 void pvirq_evtchn_stop(void);
 void pvirq_evtchn_allow(void);
 
+/*
+ * xen_control.c: nobody listens to Xen's tools any more, until event channels start again. Waits for
+ * what they asked for. May sleep; not with a lock that pvirq_suspend() takes.
+ */
+void pvirq_control_stop(void);
+
+/* main.c: everything is given back, and stays so until the other; both may sleep */
+void pvirq_fall_asleep(void);
+void pvirq_wake_up(void);
+
 /* irqset.c: all may sleep */
 
 struct seq_file;

@@ -140,11 +140,17 @@ static void start_evtchn(void)
 		pvirq_evtchn_start();
 }
 
-/* Everything is given back, and stays so. */
-static void fall_asleep(void)
+void pvirq_fall_asleep(void)
 {
 	pvirq_suspend();
 	pvirq_evtchn_stop();
+}
+
+void pvirq_wake_up(void)
+{
+	pvirq_evtchn_allow();
+	start_evtchn();
+	pvirq_resume();
 }
 
 /*
@@ -158,16 +164,15 @@ static int power_changed(struct notifier_block *nb, unsigned long action, void *
 	case PM_HIBERNATION_PREPARE:
 	case PM_SUSPEND_PREPARE:
 	case PM_RESTORE_PREPARE:
-		fall_asleep();
+		pvirq_control_stop();
+		pvirq_fall_asleep();
 		pvirq_eoi_bar(true);
 		break;
 	case PM_POST_HIBERNATION:
 	case PM_POST_SUSPEND:
 	case PM_POST_RESTORE:
 		pvirq_eoi_bar(false);
-		pvirq_evtchn_allow();
-		start_evtchn();
-		pvirq_resume();
+		pvirq_wake_up();
 		break;
 	}
 	return NOTIFY_DONE;
@@ -178,7 +183,8 @@ static struct notifier_block power_notifier = { .notifier_call = power_changed }
 /* The next kernel, perhaps by kexec, is to find the devices and the host as it expects them. */
 static int reboots(struct notifier_block *nb, unsigned long action, void *unused)
 {
-	fall_asleep();
+	pvirq_control_stop();
+	pvirq_fall_asleep();
 	return NOTIFY_DONE;
 }
 
@@ -202,6 +208,7 @@ static void stop(void)
 {
 	irq_work_sync(&rescan_irq_work);
 	cancel_delayed_work_sync(&rescan_work);
+	pvirq_control_stop();
 	pvirq_exit_all();
 	pvirq_evtchn_stop();
 	pvirq_eoi_exit();

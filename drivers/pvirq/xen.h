@@ -3,7 +3,7 @@
  * Between the files that bring up Xen's interface in a kernel that runs without Xen support.
  *
  * xen_host.c: hypercalls, and the page that is shared with Xen; xen_upcall.c: how events reach
- * the CPUs; evtchn.c: MSIs as events, the back-end itself.
+ * the CPUs; evtchn.c: MSIs as events, the back-end itself; xen_control.c: what Xen's tools ask for.
  */
 #ifndef PVIRQ_XEN_H
 #define PVIRQ_XEN_H
@@ -42,6 +42,9 @@ void pvirq_xen_close(void);
  */
 int pvirq_xen_vcpu(void);
 
+/* HVM_PARAM_...; any context. */
+int pvirq_xen_get_param(u32 index, u64 *value);
+
 /* HVM_PARAM_CALLBACK_IRQ: how events interrupt a vCPU; 0 for not at all. Any context. */
 int pvirq_xen_set_callback(u64 value);
 
@@ -72,6 +75,26 @@ static inline u64 *pvirq_xen_mask(void)
 {
 	return (u64 *)pvirq_xen_page->evtchn_mask;
 }
+
+/**
+ * pvirq_xen_suspend() - have this domain saved
+ *
+ * Comes back in the restored domain, or in this one if it only goes on. There are no events
+ * meanwhile: after pvirq_xen_close().
+ */
+int pvirq_xen_suspend(void);
+
+/* xen_control.c */
+
+/**
+ * pvirq_control_start() - listen to Xen's tools, while there are events
+ *
+ * Where that cannot be, a save fails after a minute, as the tools take whoever has set an interrupt
+ * for events for somebody who listens. May sleep; no two at once.
+ */
+void pvirq_control_start(void);
+/* True if the port is the one that xenstore has. Hard interrupt context. */
+bool pvirq_control_event(u32 port);
 
 /* xen_upcall.c */
 

@@ -18,6 +18,7 @@
 #include <xen/interface/hvm/params.h>
 #include <xen/interface/memory.h>
 #include <xen/interface/physdev.h>
+#include <xen/interface/sched.h>
 #include <xen/interface/version.h>
 
 #include <hybrid/hybrid.h>
@@ -186,6 +187,22 @@ int pvirq_xen_set_callback(u64 value)
 	};
 
 	return HYPERVISOR_hvm_op(HVMOP_set_param, &param);
+}
+
+int pvirq_xen_get_param(u32 index, u64 *value)
+{
+	struct xen_hvm_param param = { .domid = DOMID_SELF, .index = index };
+	int err = HYPERVISOR_hvm_op(HVMOP_get_param, &param);
+
+	*value = param.value;
+	return err;
+}
+
+int pvirq_xen_suspend(void)
+{
+	struct sched_shutdown shutdown = { .reason = SHUTDOWN_suspend };
+
+	return HYPERVISOR_sched_op(SCHEDOP_shutdown, &shutdown);
 }
 
 /* A port that Xen says it has bound. */

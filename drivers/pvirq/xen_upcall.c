@@ -59,6 +59,12 @@ u32 pvirq_upcall_vcpu(unsigned int cpu)
 /* Then the host has something to do that never ends; it comes again by itself. */
 #define PASSES_MAX	16
 
+static void deliver(u32 port)
+{
+	if (!pvirq_control_event(port))
+		pvirq_evtchn_deliver(port);
+}
+
 static void serve(u64 selector)
 {
 	const struct pvirq_event_page page = {
@@ -73,7 +79,7 @@ static void serve(u64 selector)
 	while ((port = pvirq_event_scan_next(&scan, &page))) {
 		/* Another CPU may have served it, from where it has been moved away. */
 		if (sync_test_and_clear_bit(port, (unsigned long *)pvirq_xen_pending()))
-			pvirq_evtchn_deliver(port);
+			deliver(port);
 	}
 }
 

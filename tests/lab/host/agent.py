@@ -305,8 +305,10 @@ class XenHost(Host):
             cfg.append(self.PV_DISK)
             cfg.append('vif=["mac=00:16:3e:00:00:01,script=/lab/host/vif.sh"]')
         else:
+            # QEMU's nvme cannot be saved.
+            disk = "virtio-blk-pci,drive=nv" if spec["disk"] == "virtio" else "nvme,drive=nv,serial=lab"
             args = ["-drive", "file=/dev/vda,if=none,id=nv,format=raw,readonly=on",
-                     "-device", "nvme,drive=nv,serial=lab",
+                     "-device", disk,
                      "-netdev", "tap,id=n0,ifname=labtap,script=/lab/host/tap-up.sh,downscript=no",
                      "-device", "e1000e,netdev=n0,romfile=,addr=0x11",
                      *(word.replace("@disk@", "/dev/vda") for word in spec["devices"])]
@@ -332,7 +334,13 @@ class XenHost(Host):
         sh(f"{cpu} sh -c 'timeout 300 xl save g /run/g.save && timeout 300 xl restore /run/g.save';"
            "rc=$?; rm -f /run/g.save; exit $rc")
         self.find_model()
-        self.link = XenstoreLink(self.domid, self.link.serial)
+        serial = self.link.serial
+        if isinstance(self.link, XenstoreLink):
+            self.link = XenstoreLink(self.domid, serial)
+            return 0
+        self.link.close()
+        self.link = GuestLink(CONTROL, self.alive)
+        self.link.serial = serial
         return 0
 
     def launch_busy(self, spec):

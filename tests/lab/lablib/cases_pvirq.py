@@ -380,6 +380,48 @@ def case_pvirq_move(guest):
     unload_pvirq(guest)
 
 
+def wait_for_events(guest, device):
+    """Its interrupts are events, as they were before."""
+    end = time.monotonic() + 60
+    while {row["back_end"] for row in irqs(guest) if row["device"] == device} != {"evtchn"}:
+        need(time.monotonic() < end, f"not events: {irqs(guest)}")
+        time.sleep(1)
+
+
+def case_pvirq_saved(guest):
+    """On Xen, a kernel without Xen support: saved while its interrupts are events, and busy."""
+    bind_test_driver(guest, TEST_NIC)
+    load(guest)
+    ok(guest.run("insmod /suite/pvirq.ko"), "insmod pvirq.ko")
+    ok(guest.run("(while dd if=$LAB_ROOT_DISK of=/dev/null bs=64k count=64 iflag=direct; do "
+                 "echo >>/run/lab/reads; done) >/dev/null 2>&1 & echo $! >/run/lab/reader"), "load")
+    do(guest, TEST_NIC, "request", "raise 20", "mask")
+
+    def goes_on(when):
+        wait_for_events(guest, TEST_NIC)
+        do(guest, TEST_NIC, "raise 50", "held 5", "move 4", "mask")
+        ok(guest.run("n=$(wc -l </run/lab/reads); for i in $(seq 60); do sleep 1; "
+                     "[ $(wc -l </run/lab/reads) -gt $((n + 1)) ] && exit; done; exit 1",
+                     timeout=90), f"{when}: the disk stands still")
+        ok(guest.run("ping -q -c 3 10.0.2.2"), f"{when}: network")
+
+    for when in ("restored", "restored again"):
+        guest.move("")
+        do(guest, TEST_NIC, "unmask")
+        goes_on(when)
+    # A checkpoint: it goes on where it was.
+    guest.on_host("timeout 300 xl save -c g /run/g.save && rm /run/g.save")
+    do(guest, TEST_NIC, "unmask")
+    goes_on("checkpoint")
+    do(guest, TEST_NIC, "unmask", "raise 10", "free")
+    log = ok(guest.run("dmesg"), "dmesg")
+    need(log.count("Xen's tools suspend") == 3, log[-2000:])
+    unload_pvirq(guest)
+    # As before it came, the host's tools need no answer.
+    guest.move("")
+    ok(guest.run("kill $(cat /run/lab/reader)"), "the load")
+
+
 CASES = (
     (case_pvirq_takes_over, ("bare", "kvm")),
     (case_pvirq_interrupts, ("bare", "kvm")),
@@ -401,12 +443,20 @@ def plain_on_xen(kernel):
     return its
 
 
+def saved_on_xen(kernel):
+    its = spec("xen", kernel, "nopv")
+    its.update(name=f"xen-{kernel}-pvirq-saved", cases=[case_pvirq_saved, case_clean], mem=256,
+               disk="virtio", pirqs=True, devices=list(SPARE_NIC))
+    return its
+
+
 def groups(host, kernels):
     """Guests beside those of the variant: a domU, and those to migrate: QEMU's e1000e and virtio
     can be, its nvme and edu cannot."""
     stock = [k for k in kernels if not is_debug(k)]
     if host == "xen":
-        yield from ([plain_on_xen(k)] for k in stock if everything())
+        if everything():
+            yield from ([its(k)] for k in stock for its in (plain_on_xen, saved_on_xen))
         return
     for kernel in () if hardware() else stock:
         if not everything() and (host, kernel) != ("bare", "6.12"):
