@@ -335,8 +335,9 @@ def reset(guest):
         guest.run("busybox reboot -f", timeout=60)
     except GuestDied:
         pass
-    guest.on_host("for i in $(seq 300); do pgrep qemu-system >/dev/null || exit 0; sleep .1; done; "
-                  "echo it did not reset; exit 1")
+    if guest.on_host("for i in $(seq 300); do pgrep qemu-system >/dev/null || exit 0; sleep .1; "
+                     "done; echo it did not reset"):
+        raise GuestDied("it did not reset")
 
 
 def check_counts(guest, counts, workload):

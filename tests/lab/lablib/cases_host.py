@@ -111,8 +111,8 @@ def case_host_interrupts(guest):
     guest.note(f"{after['delivered'] - before['delivered']} delivered, "
                f"{after['held'] - before['held']} held and released, "
                f"{after['kicks'] - before['kicks']} kicks")
-    # Each "hooked" gives the interrupt back, which repeats it: what was under way may be lost.
-    need(spurious(guest, TEST) <= 2, "the handler ran for nothing")
+    # Taking over in use, and giving back for each "hooked", repeat it: what is under way may be lost.
+    need(spurious(guest, TEST) <= 3, f"the handler ran for nothing {spurious(guest, TEST)} times")
     for row in json.loads(ok(guest.run("hybridctl irq --json"), "irq --json"))["irqs"]:
         need(row["device"] != TEST or row["path"] == "hypercall", f"{row}")
     # Real drivers: nvme, the disk that this guest runs from (an eventfd in the kernel), network.
