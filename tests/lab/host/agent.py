@@ -332,7 +332,7 @@ class XenHost(Host):
     def move(self, cpu):
         """Save and restore, which is the end of the command @cpu."""
         sh(f"{cpu} sh -c 'timeout 300 xl save g /run/g.save && timeout 300 xl restore /run/g.save';"
-           "rc=$?; rm -f /run/g.save; exit $rc")
+           "rc=$?; rm -f /run/g.save; [ $rc = 0 ] || tail -n 20 /var/log/xen/qemu-dm-g*.log; exit $rc")
         self.find_model()
         serial = self.link.serial
         if isinstance(self.link, XenstoreLink):
