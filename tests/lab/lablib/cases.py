@@ -335,8 +335,9 @@ def reset(guest):
         guest.run("busybox reboot -f", timeout=60)
     except GuestDied:
         pass
-    if guest.on_host("for i in $(seq 300); do pgrep qemu-system >/dev/null || exit 0; sleep .1; "
-                     "done; echo it did not reset"):
+    # One that has ended stays a zombie until the agent asks for it.
+    if guest.on_host("for i in $(seq 300); do pgrep -r D,R,S qemu-system >/dev/null || exit 0; "
+                     "sleep .1; done; echo it did not reset"):
         raise GuestDied("it did not reset")
 
 
