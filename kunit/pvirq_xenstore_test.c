@@ -12,15 +12,9 @@
 #define HEAD	((u32)sizeof(struct pvirq_xenstore_head))
 
 static struct pvirq_xenstore_page page;
-static enum pvirq_order taken, order;
-
-/* Where the rings' indexes begin; they wrap around, and so does what is in the rings. */
-static void start_at(u32 at)
-{
-	memset(&page, 0, sizeof(page));
-	page.req_cons = page.req_prod = page.rsp_cons = page.rsp_prod = at;
-	taken = order = PVIRQ_ORDER_NONE;
-}
+static struct pvirq_xenstore x;
+static enum pvirq_order order;
+static u32 asked;		/* number of the last request */
 
 static void put(const void *from, u32 len)
 {
@@ -30,44 +24,102 @@ static void put(const void *from, u32 len)
 		page.rsp[page.rsp_prod++ % RING] = *bytes++;
 }
 
-static void says(u32 type, const char *payload, u32 len)
+static void answers(u32 id, u32 type, const char *payload, u32 len)
 {
-	struct pvirq_xenstore_head head = { .type = type, .len = len };
+	struct pvirq_xenstore_head head = { .type = type, .req_id = id, .len = len };
 
 	put(&head, sizeof(head));
 	put(payload, len);
 }
 
-static void hears(struct kunit *test, u32 type, const char *payload, u32 len)
+/* To the last request. */
+static void says(u32 type, const char *payload, u32 len)
+{
+	answers(asked, type, payload, len);
+}
+
+static void hears(struct kunit *test, u32 type, u32 transaction, const char *payload, u32 len)
 {
 	struct pvirq_xenstore_head head;
 	static u8 whole[RING];
 	u32 i;
 
-	KUNIT_ASSERT_EQ(test, page.req_prod - page.req_cons, HEAD + len);
+	KUNIT_ASSERT_LE(test, HEAD + len, page.req_prod - page.req_cons);
 	for (i = 0; i < HEAD + len; i++)
 		whole[i] = page.req[page.req_cons++ % RING];
 	memcpy(&head, whole, sizeof(head));
 	KUNIT_EXPECT_EQ(test, head.type, type);
-	KUNIT_EXPECT_EQ(test, head.tx_id, 0);
+	KUNIT_EXPECT_EQ(test, head.tx_id, transaction);
 	KUNIT_EXPECT_EQ(test, head.len, len);
 	KUNIT_EXPECT_EQ(test, memcmp(whole + HEAD, payload, len), 0);
+	KUNIT_EXPECT_NE(test, head.req_id, asked);
+	asked = head.req_id;
+}
+
+static void hears_nothing(struct kunit *test)
+{
+	KUNIT_ASSERT_EQ(test, page.req_prod, page.req_cons);
 }
 
 static void step(struct kunit *test, int want)
 {
-	KUNIT_ASSERT_EQ(test, pvirq_xenstore_step(&page, &taken, &order), want);
+	order = PVIRQ_ORDER_NONE;
+	KUNIT_ASSERT_EQ(test, pvirq_xenstore_step(&x, &order), want);
 }
 
 #define NODE		"control/shutdown"
 #define WATCHED		NODE "\0pvirq"
-#define EVENT()		says(PVIRQ_XENSTORE_WATCH_EVENT, WATCHED, sizeof(WATCHED))
+#define EVENT()		answers(0, PVIRQ_XENSTORE_WATCH_EVENT, WATCHED, sizeof(WATCHED))
+#define ERROR(word)	says(PVIRQ_XENSTORE_ERROR, word, sizeof(word))
 
-static void event(struct kunit *test)
+static void begins(struct kunit *test)
+{
+	hears(test, PVIRQ_XENSTORE_BEGIN, 0, "", 1);
+}
+
+/* Where the rings' indexes begin; they wrap around, and so does what is in the rings. */
+static void start_at(struct kunit *test, u32 at)
+{
+	memset(&page, 0, sizeof(page));
+	page.req_cons = page.req_prod = page.rsp_cons = page.rsp_prod = at;
+	KUNIT_ASSERT_EQ(test, pvirq_xenstore_open(&x, &page), 0);
+	hears(test, PVIRQ_XENSTORE_WATCH, 0, WATCHED, sizeof(WATCHED));
+	says(PVIRQ_XENSTORE_WATCH, "OK", 3);
+	step(test, 1);
+	hears_nothing(test);
+}
+
+/* From an event to what is read there. */
+static void looks(struct kunit *test)
 {
 	EVENT();
 	step(test, 1);
-	hears(test, PVIRQ_XENSTORE_READ, NODE, sizeof(NODE));
+	begins(test);
+	says(PVIRQ_XENSTORE_BEGIN, "27", 3);
+	step(test, 1);
+	hears(test, PVIRQ_XENSTORE_READ, 27, NODE, sizeof(NODE));
+}
+
+/* It takes the order; the answers are still to come. */
+static u32 takes(struct kunit *test, const char *word)
+{
+	u32 write;
+
+	says(PVIRQ_XENSTORE_READ, word, strlen(word));
+	step(test, 1);
+	hears(test, PVIRQ_XENSTORE_WRITE, 27, NODE, sizeof(NODE));
+	write = asked;
+	hears(test, PVIRQ_XENSTORE_END, 27, "T", 2);
+	return write;
+}
+
+static void leaves(struct kunit *test)
+{
+	hears(test, PVIRQ_XENSTORE_END, 27, "F", 2);
+	says(PVIRQ_XENSTORE_END, "OK", 3);
+	step(test, 1);
+	KUNIT_EXPECT_EQ(test, order, PVIRQ_ORDER_NONE);
+	hears_nothing(test);
 }
 
 static void an_order_is_taken_and_carried_out(struct kunit *test)
@@ -85,50 +137,101 @@ static void an_order_is_taken_and_carried_out(struct kunit *test)
 	unsigned int i, s;
 
 	for (s = 0; s < ARRAY_SIZE(starts); s++) {
+		start_at(test, starts[s]);
 		for (i = 0; i < ARRAY_SIZE(cases); i++) {
-			start_at(starts[s]);
-			KUNIT_ASSERT_EQ(test, pvirq_xenstore_watch(&page, true), 0);
-			hears(test, PVIRQ_XENSTORE_WATCH, WATCHED, sizeof(WATCHED));
-			says(PVIRQ_XENSTORE_WATCH, "OK", 3);
-			step(test, 1);
-			event(test);
-			says(PVIRQ_XENSTORE_READ, cases[i].word, strlen(cases[i].word));
+			u32 write;
+
+			looks(test);
+			write = takes(test, cases[i].word);
+			answers(write, PVIRQ_XENSTORE_WRITE, "OK", 3);
 			step(test, 1);
 			KUNIT_EXPECT_EQ(test, order, PVIRQ_ORDER_NONE);
-			hears(test, PVIRQ_XENSTORE_WRITE, NODE, sizeof(NODE));
-			says(PVIRQ_XENSTORE_WRITE, "OK", 3);
+			says(PVIRQ_XENSTORE_END, "OK", 3);
 			step(test, 1);
 			KUNIT_EXPECT_EQ(test, order, cases[i].order);
+			hears_nothing(test);
+			/* What was written in its place is told as well. */
+			looks(test);
+			says(PVIRQ_XENSTORE_READ, "", 0);
+			step(test, 1);
+			leaves(test);
 			step(test, 0);
 		}
 	}
 }
 
-/* What is written in its place is told as well; and two who tell of one order. */
-static void an_order_is_carried_out_once(struct kunit *test)
+/* Whatever is told while it is busy, it looks once more, after it. */
+static void one_transaction_at_a_time(struct kunit *test)
 {
-	start_at(7);
-	event(test);
-	event(test);
-	says(PVIRQ_XENSTORE_READ, "suspend", 7);
-	says(PVIRQ_XENSTORE_READ, "suspend", 7);
-	step(test, 1);
-	hears(test, PVIRQ_XENSTORE_WRITE, NODE, sizeof(NODE));
-	step(test, 1);
-	hears(test, PVIRQ_XENSTORE_WRITE, NODE, sizeof(NODE));
+	start_at(test, 7);
 	EVENT();
-	says(PVIRQ_XENSTORE_WRITE, "OK", 3);
+	EVENT();
 	step(test, 1);
-	hears(test, PVIRQ_XENSTORE_READ, NODE, sizeof(NODE));
+	begins(test);
 	step(test, 1);
-	KUNIT_EXPECT_EQ(test, order, PVIRQ_ORDER_SUSPEND);
-	says(PVIRQ_XENSTORE_WRITE, "OK", 3);
+	hears_nothing(test);
+	says(PVIRQ_XENSTORE_BEGIN, "27", 3);
+	EVENT();
+	step(test, 1);
+	hears(test, PVIRQ_XENSTORE_READ, 27, NODE, sizeof(NODE));
+	step(test, 1);
 	says(PVIRQ_XENSTORE_READ, "", 0);
 	step(test, 1);
-	KUNIT_EXPECT_EQ(test, order, PVIRQ_ORDER_NONE);
+	hears(test, PVIRQ_XENSTORE_END, 27, "F", 2);
+	says(PVIRQ_XENSTORE_END, "OK", 3);
 	step(test, 1);
-	step(test, 0);
+	begins(test);
+	says(PVIRQ_XENSTORE_BEGIN, "27", 3);
+	step(test, 1);
+	hears(test, PVIRQ_XENSTORE_READ, 27, NODE, sizeof(NODE));
+	says(PVIRQ_XENSTORE_READ, "no", 2);
+	step(test, 1);
+	leaves(test);
+}
+
+static void an_order_can_be_taken_back(struct kunit *test)
+{
+	u32 write;
+
+	/* Just before it was taken: then all is looked at again. */
+	start_at(test, 7);
+	looks(test);
+	write = takes(test, "suspend");
+	answers(write, PVIRQ_XENSTORE_WRITE, "OK", 3);
+	step(test, 1);
+	ERROR("EAGAIN");
+	step(test, 1);
 	KUNIT_EXPECT_EQ(test, order, PVIRQ_ORDER_NONE);
+	begins(test);
+	says(PVIRQ_XENSTORE_BEGIN, "27", 3);
+	step(test, 1);
+	hears(test, PVIRQ_XENSTORE_READ, 27, NODE, sizeof(NODE));
+	says(PVIRQ_XENSTORE_READ, "", 0);
+	step(test, 1);
+	leaves(test);
+
+	/* It cannot be taken; or the transaction cannot be ended. */
+	looks(test);
+	write = takes(test, "suspend");
+	answers(write, PVIRQ_XENSTORE_ERROR, "EACCES", 7);
+	says(PVIRQ_XENSTORE_END, "OK", 3);
+	step(test, 1);
+	step(test, 1);
+	KUNIT_EXPECT_EQ(test, order, PVIRQ_ORDER_NONE);
+	looks(test);
+	takes(test, "suspend");
+	ERROR("EINVAL");
+	step(test, 1);
+	KUNIT_EXPECT_EQ(test, order, PVIRQ_ORDER_NONE);
+	hears_nothing(test);
+
+	/* No transaction is to be had. */
+	EVENT();
+	step(test, 1);
+	begins(test);
+	ERROR("ENOSPC");
+	step(test, 1);
+	hears_nothing(test);
 }
 
 static void what_is_no_order_is_left_alone(struct kunit *test)
@@ -138,25 +241,44 @@ static void what_is_no_order_is_left_alone(struct kunit *test)
 	};
 	unsigned int i;
 
+	start_at(test, RING - 20);
 	for (i = 0; i < ARRAY_SIZE(words); i++) {
-		start_at(RING - 20);
-		event(test);
+		looks(test);
 		says(PVIRQ_XENSTORE_READ, words[i], strlen(words[i]));
 		step(test, 1);
-		KUNIT_EXPECT_EQ(test, page.req_prod, page.req_cons);
+		leaves(test);
 	}
-	/* There is no such node; and the answer was refused. */
-	event(test);
-	says(PVIRQ_XENSTORE_ERROR, "ENOENT", 7);
+	looks(test);
+	ERROR("ENOENT");
 	step(test, 1);
-	event(test);
-	says(PVIRQ_XENSTORE_READ, "suspend", 7);
-	says(PVIRQ_XENSTORE_ERROR, "EACCES", 7);
+	leaves(test);
+}
+
+/* Answers to another connection's requests, which came late. */
+static void each_connection_is_its_own(struct kunit *test)
+{
+	u32 old;
+
+	start_at(test, 0);
+	looks(test);
+	old = asked;
+	KUNIT_ASSERT_EQ(test, pvirq_xenstore_close(&x), 0);
+	hears(test, PVIRQ_XENSTORE_UNWATCH, 0, WATCHED, sizeof(WATCHED));
+	EVENT();		/* is forgotten */
+	KUNIT_ASSERT_EQ(test, pvirq_xenstore_open(&x, &page), 0);
+	hears(test, PVIRQ_XENSTORE_WATCH, 0, WATCHED, sizeof(WATCHED));
+	answers(old, PVIRQ_XENSTORE_READ, "suspend", 7);
 	step(test, 1);
+	hears_nothing(test);
+	EVENT();
 	step(test, 1);
-	says(PVIRQ_XENSTORE_WRITE, "OK", 3);
+	begins(test);
+	/* Somebody has asked for it before. */
+	answers(asked - 1, PVIRQ_XENSTORE_ERROR, "EEXIST", 7);
 	step(test, 1);
-	KUNIT_EXPECT_EQ(test, order, PVIRQ_ORDER_NONE);
+	says(PVIRQ_XENSTORE_BEGIN, "27", 3);
+	step(test, 1);
+	hears(test, PVIRQ_XENSTORE_READ, 27, NODE, sizeof(NODE));
 }
 
 static void a_message_is_taken_whole(struct kunit *test)
@@ -164,7 +286,7 @@ static void a_message_is_taken_whole(struct kunit *test)
 	static struct pvirq_xenstore_page all;
 	u32 end;
 
-	start_at(1000);
+	start_at(test, 1000);
 	EVENT();
 	all = page;
 	for (end = all.rsp_cons; end != all.rsp_prod; end++) {
@@ -183,40 +305,61 @@ static void a_hostile_page_is_refused(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(lengths); i++) {
 		struct pvirq_xenstore_head head = { .type = 15, .len = lengths[i] };
 
-		start_at(3);
+		start_at(test, 3);
 		put(&head, sizeof(head));
 		page.rsp_prod = page.rsp_cons + RING;
 		step(test, -EPROTO);
 	}
 	/* As long as it can be. */
-	start_at(3);
+	start_at(test, 3);
 	says(99, (const char *)page.req, RING - HEAD);
 	step(test, 1);
 	KUNIT_EXPECT_EQ(test, page.rsp_prod, page.rsp_cons);
 
-	start_at(3);
 	page.rsp_prod += RING + 1;
 	step(test, -EPROTO);
 	page.rsp_prod = page.rsp_cons - 1;
 	step(test, -EPROTO);
 
-	start_at(3);
-	page.req_cons++;
-	KUNIT_EXPECT_EQ(test, pvirq_xenstore_watch(&page, false), -EPROTO);
-	page.req_cons = page.req_prod - RING + 30;
-	KUNIT_EXPECT_EQ(test, pvirq_xenstore_watch(&page, false), -ENOSPC);
-	page.req_cons = page.req_prod - RING + HEAD + sizeof(WATCHED);
-	KUNIT_EXPECT_EQ(test, pvirq_xenstore_watch(&page, false), 0);
+	/* Answers that make no sense. */
+	start_at(test, 3);
 	EVENT();
-	step(test, -ENOSPC);
+	step(test, 1);
+	begins(test);
+	says(PVIRQ_XENSTORE_READ, "suspend", 7);
+	step(test, -EPROTO);
+	start_at(test, 3);
+	EVENT();
+	step(test, 1);
+	begins(test);
+	says(PVIRQ_XENSTORE_BEGIN, "x", 1);
+	step(test, -EPROTO);
+}
+
+static void a_full_ring_waits(struct kunit *test)
+{
+	start_at(test, 3);
+	EVENT();
+	page.req_cons++;
+	KUNIT_EXPECT_EQ(test, pvirq_xenstore_close(&x), -EPROTO);
+	step(test, -EPROTO);
+	page.req_cons = page.req_prod - RING + 30;
+	KUNIT_EXPECT_EQ(test, pvirq_xenstore_close(&x), -ENOSPC);
+	step(test, 0);
+	page.req_cons = page.req_prod;
+	step(test, 1);
+	begins(test);
 }
 
 static struct kunit_case pvirq_xenstore_cases[] = {
 	KUNIT_CASE(an_order_is_taken_and_carried_out),
-	KUNIT_CASE(an_order_is_carried_out_once),
+	KUNIT_CASE(one_transaction_at_a_time),
+	KUNIT_CASE(an_order_can_be_taken_back),
 	KUNIT_CASE(what_is_no_order_is_left_alone),
+	KUNIT_CASE(each_connection_is_its_own),
 	KUNIT_CASE(a_message_is_taken_whole),
 	KUNIT_CASE(a_hostile_page_is_refused),
+	KUNIT_CASE(a_full_ring_waits),
 	{}
 };
 

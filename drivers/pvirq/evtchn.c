@@ -418,6 +418,7 @@ static void come_home(struct pvirq_irq *i, struct irq_data *data, unsigned int c
 void pvirq_evtchn_cpu_up(unsigned int cpu)
 {
 	for_each_live(come_home, cpu);
+	pvirq_control_cpus_changed();
 }
 
 /* The kernel knows of the event's CPU only, not of the vector's. */
@@ -433,6 +434,7 @@ static void leave_dead(struct pvirq_irq *i, struct irq_data *data, unsigned int 
 void pvirq_evtchn_cpu_dead(unsigned int cpu)
 {
 	for_each_live(leave_dead, cpu);
+	pvirq_control_cpus_changed();
 }
 
 /* A crash kernel would be interrupted by events that it knows nothing of, again and again. */
@@ -455,14 +457,20 @@ static int start(void)
 	if (err)
 		return err;
 	err = pvirq_upcall_start();
-	if (err) {
-		pvirq_xen_close();
-		return err;
-	}
+	if (err)
+		goto err_close;
+	err = pvirq_control_start();
+	if (err)
+		goto err_upcall;
 	atomic_notifier_chain_register(&panic_notifier_list, &panic_notifier);
 	WRITE_ONCE(running, true);
-	pvirq_control_start();
 	return 0;
+
+err_upcall:
+	pvirq_upcall_stop();
+err_close:
+	pvirq_xen_close();
+	return err;
 }
 
 void pvirq_evtchn_start(void)
@@ -483,6 +491,7 @@ void pvirq_evtchn_stop(void)
 	barred = true;
 	if (running) {
 		WRITE_ONCE(running, false);
+		pvirq_control_end();
 		atomic_notifier_chain_unregister(&panic_notifier_list, &panic_notifier);
 		pvirq_upcall_stop();
 		pvirq_xen_close();

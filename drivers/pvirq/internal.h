@@ -235,6 +235,8 @@ void pvirq_evtchn_allow(void);
  * what they asked for. May sleep; not with a lock that pvirq_suspend() takes.
  */
 void pvirq_control_stop(void);
+/* The module goes, and there are no event channels any more. May sleep. */
+void pvirq_control_exit(void);
 
 /* main.c: everything is given back, and stays so until the other; both may sleep */
 void pvirq_fall_asleep(void);

@@ -206,11 +206,13 @@ static struct notifier_block policy_notifier = { .notifier_call = policy_decided
 /* When nobody calls for a scan any more. */
 static void stop(void)
 {
+	/* Asks for a scan where it has suspended the machine. */
+	pvirq_control_stop();
 	irq_work_sync(&rescan_irq_work);
 	cancel_delayed_work_sync(&rescan_work);
-	pvirq_control_stop();
 	pvirq_exit_all();
 	pvirq_evtchn_stop();
+	pvirq_control_exit();
 	pvirq_eoi_exit();
 	pvirq_hypercall_exit();
 }

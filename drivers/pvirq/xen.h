@@ -89,10 +89,16 @@ int pvirq_xen_suspend(void);
 /**
  * pvirq_control_start() - listen to Xen's tools, while there are events
  *
- * Where that cannot be, a save fails after a minute, as the tools take whoever has set an interrupt
- * for events for somebody who listens. May sleep; no two at once.
+ * Who does not listen must not have events: the tools would wait for an answer to each save.
+ *
+ * Return: 0, -ENODEV where there is no xenstore, or another error. May sleep; no two at once.
  */
-void pvirq_control_start(void);
+int pvirq_control_start(void);
+/* No longer; before there are no events any more. What is being carried out goes on. May sleep. */
+void pvirq_control_end(void);
+/* A CPU can get events, or is dead. May sleep. */
+void pvirq_control_cpus_changed(void);
+
 /* True if the port is the one that xenstore has. Hard interrupt context. */
 bool pvirq_control_event(u32 port);
 

@@ -8,8 +8,10 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/cpumask.h>
+#include <linux/errno.h>
 #include <linux/io.h>
-#include <linux/lockdep.h>
+#include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/printk.h>
@@ -35,44 +37,41 @@ static_assert(offsetof(struct xenstore_domain_interface, rsp_prod) ==
 	      offsetof(struct pvirq_xenstore_page, rsp_prod));
 static_assert(sizeof(struct xsd_sockmsg) == sizeof(struct pvirq_xenstore_head));
 static_assert(XS_READ == PVIRQ_XENSTORE_READ && XS_WATCH == PVIRQ_XENSTORE_WATCH &&
-	      XS_UNWATCH == PVIRQ_XENSTORE_UNWATCH && XS_WRITE == PVIRQ_XENSTORE_WRITE &&
+	      XS_UNWATCH == PVIRQ_XENSTORE_UNWATCH && XS_TRANSACTION_START == PVIRQ_XENSTORE_BEGIN &&
+	      XS_TRANSACTION_END == PVIRQ_XENSTORE_END && XS_WRITE == PVIRQ_XENSTORE_WRITE &&
 	      XS_WATCH_EVENT == PVIRQ_XENSTORE_WATCH_EVENT && XS_ERROR == PVIRQ_XENSTORE_ERROR);
 
 static DEFINE_MUTEX(mutex);		/* for all of these; the port is also read without it */
 static u32 port;			/* 0: we do not listen */
-static struct pvirq_xenstore_page *page;
-static enum pvirq_order taken;
+static struct pvirq_xenstore store;
 
-static void disconnect(void)
+/*
+ * Whoever asked gives up a minute after the order was taken, and resumes what was not suspended:
+ * what then suspends itself, nobody resumes.
+ */
+#define PATIENCE	(30 * HZ)
+
+/* Not part of what a reboot waits for, which holds what this takes. */
+static void refresh_fn(struct work_struct *work)
 {
-	u32 was = port;
-
-	lockdep_assert_held(&mutex);
-	if (!was)
-		return;
-	WRITE_ONCE(port, 0);
-	sync_set_bit(was, (unsigned long *)pvirq_xen_mask());
-	sync_clear_bit(was, (unsigned long *)pvirq_upcall_bound);
-	if (!pvirq_xenstore_watch(page, false))
-		pvirq_xen_send(was);
-	memunmap(page);
+	hybrid_refresh();
 }
+
+static DECLARE_WORK(refresh_work, refresh_fn);
 
 static void suspend(void)
 {
+	unsigned long start = jiffies;
 	int err;
 
 	pr_info("everything is given back: Xen's tools suspend this machine\n");
-	mutex_lock(&mutex);
-	disconnect();
-	mutex_unlock(&mutex);
 	pvirq_fall_asleep();
-	err = pvirq_xen_suspend();
+	err = time_after(jiffies, start + PATIENCE) ? -ETIME : pvirq_xen_suspend();
 	if (err < 0)
-		pr_warn("Xen does not suspend (error %d)\n", err);
+		pr_warn("not suspended (error %d)\n", err);
 	pvirq_wake_up();
 	/* Perhaps another host. */
-	hybrid_refresh();
+	schedule_work(&refresh_work);
 }
 
 static void carry_out(enum pvirq_order order)
@@ -96,32 +95,35 @@ static void work_fn(struct work_struct *work);
 static DECLARE_WORK(control_work, work_fn);
 
 /* Until there is nothing to be read, or an order to be carried out. */
-static enum pvirq_order listen(void)
+static int listen(enum pvirq_order *order)
 {
-	enum pvirq_order order = PVIRQ_ORDER_NONE;
 	int got;
 
+	/* Before it looks; and in case that its CPU was offline when it came. */
+	sync_clear_bit(port, (unsigned long *)pvirq_xen_pending());
 	do {
-		got = pvirq_xenstore_step(page, &taken, &order);
-	} while (got > 0 && order == PVIRQ_ORDER_NONE);
+		got = pvirq_xenstore_step(&store, order);
+	} while (got > 0 && *order == PVIRQ_ORDER_NONE);
 	/* There is room, or there are requests. */
 	pvirq_xen_send(port);
-	if (got < 0) {
-		pr_warn("xenstore makes no sense (error %d): Xen's tools are not heard\n", got);
-		disconnect();
-	}
-	return order;
+	return got;
 }
 
 static void work_fn(struct work_struct *work)
 {
 	enum pvirq_order order = PVIRQ_ORDER_NONE;
+	int err = 0;
 
 	mutex_lock(&mutex);
 	if (port)
-		order = listen();
+		err = listen(&order);
 	mutex_unlock(&mutex);
-	if (order != PVIRQ_ORDER_NONE) {
+	if (err < 0) {
+		/* Whoever has an interrupt for events has to listen. */
+		pr_warn("xenstore makes no sense (error %d): no event channels any more\n", err);
+		pvirq_fall_asleep();
+		pvirq_resume();
+	} else if (order != PVIRQ_ORDER_NONE) {
 		carry_out(order);
 		schedule_work(work);
 	}
@@ -135,44 +137,89 @@ bool pvirq_control_event(u32 p)
 	return true;
 }
 
-static void connect(void)
+/* Its event comes to a CPU that is online; what came meanwhile is looked at. */
+static void settle(void)
 {
+	unsigned int cpu = cpumask_first(&pvirq_upcall_cpus);
+
+	if (cpu < nr_cpu_ids)
+		pvirq_xen_bind_vcpu(port, pvirq_upcall_vcpu(cpu));
+	pvirq_xen_unmask(port);
+	schedule_work(&control_work);
+}
+
+void pvirq_control_cpus_changed(void)
+{
+	mutex_lock(&mutex);
+	if (port)
+		settle();
+	mutex_unlock(&mutex);
+}
+
+static int connect(void)
+{
+	struct pvirq_xenstore_page *page;
 	u64 frame, p;
+	int err;
 
 	/* hvmloader has reserved the page; one that the kernel uses is not believed. */
 	if (pvirq_xen_get_param(HVM_PARAM_STORE_PFN, &frame) ||
 	    pvirq_xen_get_param(HVM_PARAM_STORE_EVTCHN, &p) || !frame || frame != (u32)frame ||
-	    page_is_ram(frame) || p != (u32)p || !pvirq_event_valid(p)) {
-		pr_warn("no xenstore: Xen's tools are not heard, and cannot save this machine\n");
-		return;
-	}
+	    page_is_ram(frame) || p != (u32)p || !pvirq_event_valid(p))
+		return -ENODEV;
 	page = memremap(PFN_PHYS(frame), PAGE_SIZE, MEMREMAP_WB);
 	if (!page)
-		return;
-	taken = PVIRQ_ORDER_NONE;
+		return -ENOMEM;
+	err = pvirq_xenstore_open(&store, page);
+	if (err) {
+		memunmap(page);
+		return err;
+	}
 	WRITE_ONCE(port, p);
 	sync_set_bit(p, (unsigned long *)pvirq_upcall_bound);
-	pvirq_xen_unmask(p);
-	if (pvirq_xenstore_watch(page, true))
-		disconnect();
-	else
-		schedule_work(&control_work);	/* which sends what was asked, too */
+	settle();
+	return 0;
 }
 
-void pvirq_control_start(void)
+int pvirq_control_start(void)
 {
+	int err;
+
 	mutex_lock(&mutex);
-	connect();
+	err = connect();
+	mutex_unlock(&mutex);
+	return err;
+}
+
+void pvirq_control_end(void)
+{
+	u32 was;
+
+	mutex_lock(&mutex);
+	was = port;
+	WRITE_ONCE(port, 0);
+	if (was) {
+		sync_set_bit(was, (unsigned long *)pvirq_xen_mask());
+		sync_clear_bit(was, (unsigned long *)pvirq_upcall_bound);
+		if (!pvirq_xenstore_close(&store))
+			pvirq_xen_send(was);
+		memunmap(store.page);
+	}
 	mutex_unlock(&mutex);
 }
 
 void pvirq_control_stop(void)
 {
 	do {
-		mutex_lock(&mutex);
-		disconnect();
-		mutex_unlock(&mutex);
+		pvirq_control_end();
 		/* Whoever was being suspended has started anew. */
 		cancel_work_sync(&control_work);
 	} while (READ_ONCE(port));
+}
+
+void pvirq_control_exit(void)
+{
+	/* What an upcall asked for that was just under way; there are none any more. */
+	cancel_work_sync(&control_work);
+	cancel_work_sync(&refresh_work);
 }

@@ -29,15 +29,29 @@ static void copy_out(void *to, const u8 *ring, u32 at, u32 len)
 		((u8 *)to)[i] = READ_ONCE(ring[(at + i) % PVIRQ_XENSTORE_RING]);
 }
 
-static int send(struct pvirq_xenstore_page *page, u32 type, const char *payload, u32 len)
-{
-	const struct pvirq_xenstore_head head = { .type = type, .len = len };
-	u32 prod = READ_ONCE(page->req_prod);
-	u32 used = prod - READ_ONCE(page->req_cons);
+/* The longest request, a watch. */
+#define REQUEST_MAX	(sizeof(struct pvirq_xenstore_head) + sizeof(NODE) + sizeof(TOKEN))
 
-	if (used > PVIRQ_XENSTORE_RING)
-		return -EPROTO;
-	if (PVIRQ_XENSTORE_RING - used < sizeof(head) + len)
+/* Room for requests, or -EPROTO. */
+static int room(const struct pvirq_xenstore_page *page)
+{
+	u32 used = READ_ONCE(page->req_prod) - READ_ONCE(page->req_cons);
+
+	return used > PVIRQ_XENSTORE_RING ? -EPROTO : (int)(PVIRQ_XENSTORE_RING - used);
+}
+
+static int send(struct pvirq_xenstore *x, u32 type, const char *payload, u32 len)
+{
+	const struct pvirq_xenstore_head head = {
+		.type = type, .req_id = x->id + 1, .tx_id = x->transaction, .len = len,
+	};
+	struct pvirq_xenstore_page *page = x->page;
+	u32 prod = READ_ONCE(page->req_prod);
+	int left = room(page);
+
+	if (left < 0)
+		return left;
+	if (left < sizeof(head) + len)
 		return -ENOSPC;
 	/* What is overwritten has been read; what is announced has been written. */
 	virt_mb();
@@ -45,6 +59,7 @@ static int send(struct pvirq_xenstore_page *page, u32 type, const char *payload,
 	copy_in(page->req, prod + sizeof(head), payload, len);
 	virt_wmb();
 	WRITE_ONCE(page->req_prod, prod + (u32)sizeof(head) + len);
+	x->id++;
 	return 0;
 }
 
@@ -61,7 +76,7 @@ static int take(struct pvirq_xenstore_page *page, struct pvirq_xenstore_head *he
 		return 0;
 	virt_rmb();
 	copy_out(head, page->rsp, cons, sizeof(*head));
-	/* Nothing that we asked for is longer than the ring. */
+	/* Nothing that we ask for is longer than the ring; it would never be there as a whole. */
 	if (head->len > PVIRQ_XENSTORE_RING - sizeof(*head))
 		return -EPROTO;
 	if (have < sizeof(*head) + head->len)
@@ -72,11 +87,20 @@ static int take(struct pvirq_xenstore_page *page, struct pvirq_xenstore_head *he
 	return 1;
 }
 
-int pvirq_xenstore_watch(struct pvirq_xenstore_page *page, bool on)
-{
-	static const char what[] = NODE "\0" TOKEN;
+static const char watched[] = NODE "\0" TOKEN;
 
-	return send(page, on ? PVIRQ_XENSTORE_WATCH : PVIRQ_XENSTORE_UNWATCH, what, sizeof(what));
+int pvirq_xenstore_open(struct pvirq_xenstore *x, struct pvirq_xenstore_page *page)
+{
+	*x = (struct pvirq_xenstore){ .page = page, .id = x->id };
+	/* Answers to requests of somebody before us, and not all of one perhaps. */
+	WRITE_ONCE(page->rsp_cons, READ_ONCE(page->rsp_prod));
+	return send(x, PVIRQ_XENSTORE_WATCH, watched, sizeof(watched));
+}
+
+int pvirq_xenstore_close(struct pvirq_xenstore *x)
+{
+	x->transaction = 0;
+	return send(x, PVIRQ_XENSTORE_UNWATCH, watched, sizeof(watched));
 }
 
 static enum pvirq_order order_of(const char *word, u32 len)
@@ -98,33 +122,102 @@ static enum pvirq_order order_of(const char *word, u32 len)
 	return PVIRQ_ORDER_NONE;
 }
 
-int pvirq_xenstore_step(struct pvirq_xenstore_page *page, enum pvirq_order *taken,
-			enum pvirq_order *order)
+static u32 number_of(const char *word, u32 len)
+{
+	u32 n = 0, i;
+
+	for (i = 0; i < len && word[i] >= '0' && word[i] <= '9'; i++)
+		n = 10 * n + (word[i] - '0');
+	return n;
+}
+
+/* Sends a request whose answer goes on with an order. */
+static int ask(struct pvirq_xenstore *x, u32 type, const char *payload, u32 len)
+{
+	int err = send(x, type, payload, len);
+
+	x->awaited = type;
+	x->awaited_id = x->id;
+	return err;
+}
+
+static int begin(struct pvirq_xenstore *x)
+{
+	x->transaction = 0;
+	x->taken = PVIRQ_ORDER_NONE;
+	x->again = false;
+	return ask(x, PVIRQ_XENSTORE_BEGIN, "", 1);
+}
+
+/* Takes the order, if there is one, and ends the transaction. */
+static int take_order(struct pvirq_xenstore *x)
+{
+	bool order = x->taken != PVIRQ_ORDER_NONE;
+	int err = order ? send(x, PVIRQ_XENSTORE_WRITE, NODE, sizeof(NODE)) : 0;
+
+	return err ?: ask(x, PVIRQ_XENSTORE_END, order ? "T" : "F", 2);
+}
+
+static bool is_eagain(u32 type, const char *word, u32 len)
+{
+	static const char eagain[] = "EAGAIN";
+
+	return type == PVIRQ_XENSTORE_ERROR && len >= strlen(eagain) &&
+	       !memcmp(word, eagain, strlen(eagain));
+}
+
+/* The answer that was awaited. */
+static int go_on(struct pvirq_xenstore *x, u32 type, const char *word, u32 len,
+		 enum pvirq_order *order)
+{
+	if (type != x->awaited && type != PVIRQ_XENSTORE_ERROR)
+		return -EPROTO;
+	switch (x->awaited) {
+	case PVIRQ_XENSTORE_BEGIN:
+		if (type == PVIRQ_XENSTORE_ERROR)
+			break;
+		x->transaction = number_of(word, len);
+		if (!x->transaction)
+			return -EPROTO;
+		return ask(x, PVIRQ_XENSTORE_READ, NODE, sizeof(NODE));
+	case PVIRQ_XENSTORE_READ:
+		/* An error: there is no such node. */
+		x->taken = type == PVIRQ_XENSTORE_READ ? order_of(word, len) : PVIRQ_ORDER_NONE;
+		return take_order(x);
+	case PVIRQ_XENSTORE_END:
+		if (type == PVIRQ_XENSTORE_END)
+			*order = x->taken;
+		x->again |= is_eagain(type, word, len);
+		break;
+	}
+	x->awaited = 0;
+	return x->again ? begin(x) : 0;
+}
+
+int pvirq_xenstore_step(struct pvirq_xenstore *x, enum pvirq_order *order)
 {
 	struct pvirq_xenstore_head head;
 	char word[16];
-	int err = take(page, &head, word, sizeof(word));
+	int err = room(x->page);
 
+	/* An answer is two requests at most. */
+	if (err < (int)(2 * REQUEST_MAX))
+		return min(err, 0);
+	err = take(x->page, &head, word, sizeof(word));
 	if (err <= 0)
 		return err;
 	err = 0;
-	switch (head.type) {
-	case PVIRQ_XENSTORE_WATCH_EVENT:
-		err = send(page, PVIRQ_XENSTORE_READ, NODE, sizeof(NODE));
-		break;
-	case PVIRQ_XENSTORE_READ:
-		*taken = order_of(word, head.len);
-		if (*taken != PVIRQ_ORDER_NONE)
-			err = send(page, PVIRQ_XENSTORE_WRITE, NODE, sizeof(NODE));
-		break;
-	case PVIRQ_XENSTORE_WRITE:
-		*order = *taken;
-		*taken = PVIRQ_ORDER_NONE;
-		break;
-	case PVIRQ_XENSTORE_ERROR:
-		/* There is no such node, or whoever gave the order has taken it back. */
-		*taken = PVIRQ_ORDER_NONE;
-		break;
+	if (head.type == PVIRQ_XENSTORE_WATCH_EVENT) {
+		if (x->awaited)
+			x->again = true;
+		else
+			err = begin(x);
+	} else if (x->awaited && head.req_id == x->awaited_id) {
+		err = go_on(x, head.type, word, min_t(u32, head.len, sizeof(word)), order);
+	} else if (x->awaited == PVIRQ_XENSTORE_END && head.req_id == x->awaited_id - 1 &&
+		   head.type == PVIRQ_XENSTORE_ERROR) {
+		/* It could not be taken: not ours to carry out. */
+		x->taken = PVIRQ_ORDER_NONE;
 	}
 	return err ?: 1;
 }

@@ -34,6 +34,8 @@ struct pvirq_xenstore_head {
 #define PVIRQ_XENSTORE_READ		2
 #define PVIRQ_XENSTORE_WATCH		4
 #define PVIRQ_XENSTORE_UNWATCH		5
+#define PVIRQ_XENSTORE_BEGIN		6	/* XS_TRANSACTION_START */
+#define PVIRQ_XENSTORE_END		7	/* XS_TRANSACTION_END */
 #define PVIRQ_XENSTORE_WRITE		11
 #define PVIRQ_XENSTORE_WATCH_EVENT	15
 #define PVIRQ_XENSTORE_ERROR		16
@@ -46,26 +48,46 @@ enum pvirq_order {
 };
 
 /**
- * pvirq_xenstore_watch() - ask to be told of orders, or no longer
- * @page: shared with the host, who is to be notified then
- * @on: whether
+ * struct pvirq_xenstore - one connection after the other
+ * @page: shared with the host, who is to be notified of requests, and of room for answers
+ * @id: of the last request
+ * @awaited: the request whose answer goes on with an order, by type; 0 for none
+ * @awaited_id: its number; answers to others, perhaps of a connection before, are left alone
+ * @transaction: in which an order is read and taken, so that it cannot be taken back unnoticed; or 0
+ * @taken: the order that is being taken
+ * @again: something has been written there since it was looked at
+ */
+struct pvirq_xenstore {
+	struct pvirq_xenstore_page *page;
+	u32 id;
+	u32 awaited;
+	u32 awaited_id;
+	u32 transaction;
+	enum pvirq_order taken;
+	bool again;
+};
+
+/**
+ * pvirq_xenstore_open() - ask to be told of orders
+ * @x: zeroes the first time
+ * @page: answers that are in it are forgotten
  *
  * Where somebody has asked before, in this domain, xenstore says so, which does not matter.
  *
  * Return: 0; -ENOSPC where the ring is full; -EPROTO where its indexes make no sense
  */
-int pvirq_xenstore_watch(struct pvirq_xenstore_page *page, bool on);
+int pvirq_xenstore_open(struct pvirq_xenstore *x, struct pvirq_xenstore_page *page);
+
+/* No longer. Returns as pvirq_xenstore_open(). */
+int pvirq_xenstore_close(struct pvirq_xenstore *x);
 
 /**
  * pvirq_xenstore_step() - take one message, and answer it
- * @page: as above
- * @taken: an order that was read, and is being answered; none in the beginning
  * @order: set to the order that is to be carried out, if there is one now
  *
- * Return: 1 if there was a message, 0 if there is none as yet, or an error, as above: then there is
- * nothing that could be done with this page any more.
+ * Return: 1 if there was a message; 0 if there is none as yet, or no room for the answer; -EPROTO
+ * if the page makes no sense, and never will
  */
-int pvirq_xenstore_step(struct pvirq_xenstore_page *page, enum pvirq_order *taken,
-			enum pvirq_order *order);
+int pvirq_xenstore_step(struct pvirq_xenstore *x, enum pvirq_order *order);
 
 #endif
