@@ -305,10 +305,12 @@ class XenHost(Host):
             cfg.append(self.PV_DISK)
             cfg.append('vif=["mac=00:16:3e:00:00:01,script=/lab/host/vif.sh"]')
         else:
-            # QEMU's nvme cannot be saved.
-            disk = "virtio-blk-pci,drive=nv" if spec["disk"] == "virtio" else "nvme,drive=nv,serial=lab"
-            args = ["-drive", "file=/dev/vda,if=none,id=nv,format=raw,readonly=on",
-                     "-device", disk,
+            # QEMU's nvme cannot be saved, and an IDE disk not be read-only.
+            args = (["-drive", "file=/dev/vda,if=none,id=nv,format=raw,snapshot=on",
+                     "-device", "ide-hd,drive=nv,bus=ide.0"] if spec["disk"] == "ide" else
+                    ["-drive", "file=/dev/vda,if=none,id=nv,format=raw,readonly=on",
+                     "-device", "nvme,drive=nv,serial=lab"])
+            args += [
                      "-netdev", "tap,id=n0,ifname=labtap,script=/lab/host/tap-up.sh,downscript=no",
                      "-device", "e1000e,netdev=n0,romfile=,addr=0x11",
                      *(word.replace("@disk@", "/dev/vda") for word in spec["devices"])]

@@ -446,7 +446,7 @@ def plain_on_xen(kernel):
 def saved_on_xen(kernel):
     its = spec("xen", kernel, "nopv")
     its.update(name=f"xen-{kernel}-pvirq-saved", cases=[case_pvirq_saved, case_clean], mem=256,
-               disk="virtio", pirqs=True, devices=list(SPARE_NIC))
+               disk="ide", pirqs=True, devices=list(SPARE_NIC))
     return its
 
 
