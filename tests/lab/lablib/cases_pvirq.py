@@ -399,7 +399,7 @@ def case_pvirq_saved(guest):
 
     def goes_on(when):
         wait_for_events(guest, TEST_NIC)
-        do(guest, TEST_NIC, "raise 50", "held 5", "move 4", "mask")
+        do(guest, TEST_NIC, "raise 50", "held 3", "move 4", "mask")
         ok(guest.run("n=$(wc -l </run/lab/reads); for i in $(seq 60); do sleep 1; "
                      "[ $(wc -l </run/lab/reads) -gt $((n + 1)) ] && exit; done; exit 1",
                      timeout=90), f"{when}: the disk stands still")
