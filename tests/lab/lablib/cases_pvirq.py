@@ -403,7 +403,9 @@ def case_pvirq_saved(guest):
         ok(guest.run("n=$(wc -l </run/lab/reads); for i in $(seq 60); do sleep 1; "
                      "[ $(wc -l </run/lab/reads) -gt $((n + 1)) ] && exit; done; exit 1",
                      timeout=90), f"{when}: the disk stands still")
-        ok(guest.run("ping -q -c 3 10.0.2.2"), f"{when}: network")
+        # Its other end is a new one, which takes a moment.
+        ok(guest.run("for i in $(seq 20); do ping -q -c 3 10.0.2.2 && exit; done; exit 1",
+                     timeout=120), f"{when}: network")
 
     for when in ("restored", "restored again"):
         guest.move("")
