@@ -246,8 +246,10 @@ def replug(guest):
     guest.monitor("device_del", id=TEST_NVME["id"])
     there = f"/sys/bus/pci/devices/{TEST}"
     tries = 1200 if is_debug(guest.kernel) else 300
-    ok(guest.run(f"for i in $(seq {tries}); do [ -e {there} ] || exit 0; sleep .1; done; exit 1",
-                 timeout=180), "unplugging")
+    done = guest.run(f"for i in $(seq {tries}); do [ -e {there} ] || exit 0; sleep .1; done; "
+                     "dmesg -C; echo w >/proc/sysrq-trigger; dmesg | cut -c1-100; exit 1",
+                     timeout=180)
+    need(not done["rc"], f"not unplugged, who waits: {done['out'][-6000:]}")
     end = time.monotonic() + 30
     while True:
         try:
