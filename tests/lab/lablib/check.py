@@ -243,6 +243,8 @@ def on_host(host, kernel, variant):
         # On kvm everything exits and takes its time; what debug kernels find, bare shows as well.
         return host == "bare" or host == "kvm" and not is_debug(kernel) and (
             kernel == "6.12" or everything())
+    if variant == "nopv":
+        return not is_debug(kernel) and (host == "bare" or kernel == "6.12" or everything())
     if variant == "nopv-pvirq":
         return not is_debug(kernel) and host != "bare" and everything()
     if is_debug(kernel):
