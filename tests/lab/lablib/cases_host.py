@@ -98,21 +98,27 @@ def case_host_interrupts(guest):
     need(back_ends(guest) == {"hypercall"}, f"{irqs(guest)}")
     need(back_ends(guest, EDU) == {"lazy"}, f"MSI has no room for the number: {irqs(guest)}")
     before = peer_counts(guest)
-    do(guest, TEST, "raise 100", "held 1", "held 2", "held 30", "move 10", "stay 5", "raise 10",
-       *["mask", "unmask"] * 10, "raise 10", "free")
+
+    def runs_exactly(*commands, more=0):
+        was = spurious(guest, TEST)
+        do(guest, TEST, *commands)
+        extra = spurious(guest, TEST) - was
+        need(extra <= more, f"{', '.join(commands)}: the handler ran for nothing {extra} times")
+
+    runs_exactly("raise 100", "held 1", "held 2", "held 30", "move 10", "stay 5", "raise 10",
+                 *["mask", "unmask"] * 10, "raise 10", "free")
     for _ in range(2):
-        do(guest, TEST, "reset", "request", "held 1", "held 30", "raise 20", "move 3", "hooked",
-           "raise 5", "free")
+        runs_exactly("reset", "request", "held 1", "held 30", "raise 20", "move 3")
+        # Given back, an interrupt is repeated: what was under way may be lost. By the kernel, too.
+        runs_exactly("hooked", "raise 5", "free", more=2)
     # Masked at the host: held back there, and let go by the kick.
-    do(guest, TEST, "request", "stormed 50", "free")
+    runs_exactly("request", "stormed 50", "free")
     after = peer_counts(guest)
     need(after["held"] > before["held"] and after["released"] - before["released"] ==
          after["held"] - before["held"], f"held and released: {before} {after}")
     guest.note(f"{after['delivered'] - before['delivered']} delivered, "
                f"{after['held'] - before['held']} held and released, "
                f"{after['kicks'] - before['kicks']} kicks")
-    # Taking over in use, and giving back for each "hooked", repeat it: what is under way may be lost.
-    need(spurious(guest, TEST) <= 3, f"the handler ran for nothing {spurious(guest, TEST)} times")
     for row in json.loads(ok(guest.run("hybridctl irq --json"), "irq --json"))["irqs"]:
         need(row["device"] != TEST or row["path"] == "hypercall", f"{row}")
     # Real drivers: nvme, the disk that this guest runs from (an eventfd in the kernel), network.
