@@ -105,10 +105,13 @@ def case_host_interrupts(guest):
         extra = spurious(guest, TEST) - was
         need(extra <= more, f"{', '.join(commands)}: the handler ran for nothing {extra} times")
 
-    runs_exactly("raise 100", "held 1", "held 2", "held 30", "move 10", "stay 5", "raise 10",
-                 *["mask", "unmask"] * 10, "raise 10", "free")
+    # What comes while it is held back may be one interrupt, or several.
+    do(guest, TEST, "held 1", "held 2", "held 30")
+    runs_exactly("raise 100", "move 10", "stay 5", "raise 10", *["mask", "unmask"] * 10, "raise 10",
+                 "free")
     for _ in range(2):
-        runs_exactly("reset", "request", "held 1", "held 30", "raise 20", "move 3")
+        do(guest, TEST, "reset", "request", "held 1", "held 30")
+        runs_exactly("raise 20", "move 3")
         # Given back, an interrupt is repeated: what was under way may be lost. By the kernel, too.
         runs_exactly("hooked", "raise 5", "free", more=2)
     # Masked at the host: held back there, and let go by the kick.
