@@ -77,6 +77,13 @@ static void begins(struct kunit *test)
 	hears(test, PVIRQ_XENSTORE_BEGIN, 0, "", 1);
 }
 
+static void begins_at_event(struct kunit *test)
+{
+	EVENT();
+	step(test, 1);
+	begins(test);
+}
+
 /* Where the rings' indexes begin; they wrap around, and so does what is in the rings. */
 static void start_at(struct kunit *test, u32 at)
 {
@@ -92,9 +99,7 @@ static void start_at(struct kunit *test, u32 at)
 /* From an event to what is read there. */
 static void looks(struct kunit *test)
 {
-	EVENT();
-	step(test, 1);
-	begins(test);
+	begins_at_event(test);
 	says(PVIRQ_XENSTORE_BEGIN, "27", 3);
 	step(test, 1);
 	hears(test, PVIRQ_XENSTORE_READ, 27, NODE, sizeof(NODE));
@@ -165,9 +170,7 @@ static void one_transaction_at_a_time(struct kunit *test)
 {
 	start_at(test, 7);
 	EVENT();
-	EVENT();
-	step(test, 1);
-	begins(test);
+	begins_at_event(test);
 	step(test, 1);
 	hears_nothing(test);
 	says(PVIRQ_XENSTORE_BEGIN, "27", 3);
@@ -226,9 +229,7 @@ static void an_order_can_be_taken_back(struct kunit *test)
 	hears_nothing(test);
 
 	/* No transaction is to be had. */
-	EVENT();
-	step(test, 1);
-	begins(test);
+	begins_at_event(test);
 	ERROR("ENOSPC");
 	step(test, 1);
 	hears_nothing(test);
@@ -270,9 +271,7 @@ static void each_connection_is_its_own(struct kunit *test)
 	answers(old, PVIRQ_XENSTORE_READ, "suspend", 7);
 	step(test, 1);
 	hears_nothing(test);
-	EVENT();
-	step(test, 1);
-	begins(test);
+	begins_at_event(test);
 	/* Somebody has asked for it before. */
 	answers(asked - 1, PVIRQ_XENSTORE_ERROR, "EEXIST", 7);
 	step(test, 1);
@@ -323,15 +322,11 @@ static void a_hostile_page_is_refused(struct kunit *test)
 
 	/* Answers that make no sense. */
 	start_at(test, 3);
-	EVENT();
-	step(test, 1);
-	begins(test);
+	begins_at_event(test);
 	says(PVIRQ_XENSTORE_READ, "suspend", 7);
 	step(test, -EPROTO);
 	start_at(test, 3);
-	EVENT();
-	step(test, 1);
-	begins(test);
+	begins_at_event(test);
 	says(PVIRQ_XENSTORE_BEGIN, "x", 1);
 	step(test, -EPROTO);
 }

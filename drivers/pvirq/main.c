@@ -154,9 +154,10 @@ void pvirq_wake_up(void)
 }
 
 /*
- * Xen's save and restore calls none of these; it freezes and restores the devices as a suspend
- * does. Masks in software go on, as the core's state does, and pci_restore_msi_state() writes
- * what the msi_descs say, which is what the devices were told (see struct pvirq_irq).
+ * Xen's save and restore calls none of these. In a kernel with Xen support it freezes and restores
+ * the devices as a suspend does: masks in software go on, as the core's state does, and
+ * pci_restore_msi_state() writes what the msi_descs say, which is what the devices were told (see
+ * struct pvirq_irq). In one without, see xen_control.c.
  */
 static int power_changed(struct notifier_block *nb, unsigned long action, void *unused)
 {

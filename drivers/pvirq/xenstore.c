@@ -11,7 +11,8 @@
 #include "xenstore.h"
 
 #define NODE	"control/shutdown"
-#define TOKEN	"pvirq"
+
+static const char watched[] = NODE "\0pvirq";		/* a node, and a token of ours */
 
 static void copy_in(u8 *ring, u32 at, const void *from, u32 len)
 {
@@ -30,12 +31,12 @@ static void copy_out(void *to, const u8 *ring, u32 at, u32 len)
 }
 
 /* The longest request, a watch. */
-#define REQUEST_MAX	(sizeof(struct pvirq_xenstore_head) + sizeof(NODE) + sizeof(TOKEN))
+#define REQUEST_MAX	(sizeof(struct pvirq_xenstore_head) + sizeof(watched))
 
-/* Room for requests, or -EPROTO. */
-static int room(const struct pvirq_xenstore_page *page)
+/* Room for requests from @prod on, or -EPROTO. */
+static int room(const struct pvirq_xenstore_page *page, u32 prod)
 {
-	u32 used = READ_ONCE(page->req_prod) - READ_ONCE(page->req_cons);
+	u32 used = prod - READ_ONCE(page->req_cons);
 
 	return used > PVIRQ_XENSTORE_RING ? -EPROTO : (int)(PVIRQ_XENSTORE_RING - used);
 }
@@ -47,7 +48,7 @@ static int send(struct pvirq_xenstore *x, u32 type, const char *payload, u32 len
 	};
 	struct pvirq_xenstore_page *page = x->page;
 	u32 prod = READ_ONCE(page->req_prod);
-	int left = room(page);
+	int left = room(page, prod);
 
 	if (left < 0)
 		return left;
@@ -86,8 +87,6 @@ static int take(struct pvirq_xenstore_page *page, struct pvirq_xenstore_head *he
 	WRITE_ONCE(page->rsp_cons, cons + (u32)sizeof(*head) + head->len);
 	return 1;
 }
-
-static const char watched[] = NODE "\0" TOKEN;
 
 int pvirq_xenstore_open(struct pvirq_xenstore *x, struct pvirq_xenstore_page *page)
 {
@@ -198,7 +197,7 @@ int pvirq_xenstore_step(struct pvirq_xenstore *x, enum pvirq_order *order)
 {
 	struct pvirq_xenstore_head head;
 	char word[16];
-	int err = room(x->page);
+	int err = room(x->page, READ_ONCE(x->page->req_prod));
 
 	/* An answer is two requests at most. */
 	if (err < (int)(2 * REQUEST_MAX))
