@@ -46,7 +46,7 @@ raise() {
 again_and_again() {
 	while :; do
 		echo "$2 $turn" >"/sys/bus/pci/devices/$1/command" || sleep .1
-		sleep "$pause"
+		sleep "${PAUSE:-0}"
 	done 2>/dev/null
 }
 move_all() {
@@ -82,7 +82,7 @@ for name in "$disk" "${LAB_ROOT_DISK#/dev/}"; do
 	read_disk "$name" & jobs+=" $!"
 done
 move_all & jobs+=" $!"
-ping -q -i "$pause" 10.0.2.2 >/run/lab/ping.out 2>&1 & jobs+=" $!"
+ping -q -i "${PAUSE:-.05}" 10.0.2.2 >/run/lab/ping.out 2>&1 & jobs+=" $!"
 trap stop EXIT
 
 loaded() { [ "$mode" != without ]; }
