@@ -81,9 +81,13 @@ class Host:
         downtime = self.migrate(cpu)
         serial = self.link.serial
         self.link.close()
-        self.link = GuestLink(CONTROL, self.alive)
+        self.link = self.link_again()
         self.link.serial = serial
         return downtime
+
+    def link_again(self):
+        """The line to the guest where it has been moved to."""
+        return GuestLink(CONTROL, self.alive)
 
     def stop(self):
         if self.link:
@@ -306,11 +310,10 @@ class XenHost(Host):
             cfg.append('vif=["mac=00:16:3e:00:00:01,script=/lab/host/vif.sh"]')
         else:
             # QEMU's nvme cannot be saved, and an IDE disk not be read-only.
-            args = (["-drive", "file=/dev/vda,if=none,id=nv,format=raw,snapshot=on",
-                     "-device", "ide-hd,drive=nv,bus=ide.0"] if spec["disk"] == "ide" else
-                    ["-drive", "file=/dev/vda,if=none,id=nv,format=raw,readonly=on",
-                     "-device", "nvme,drive=nv,serial=lab"])
-            args += [
+            how, disk = (("snapshot=on", "ide-hd,drive=nv,bus=ide.0") if spec["disk"] == "ide" else
+                         ("readonly=on", "nvme,drive=nv,serial=lab"))
+            args = ["-drive", f"file=/dev/vda,if=none,id=nv,format=raw,{how}",
+                     "-device", disk,
                      "-netdev", "tap,id=n0,ifname=labtap,script=/lab/host/tap-up.sh,downscript=no",
                      "-device", "e1000e,netdev=n0,romfile=,addr=0x11",
                      *(word.replace("@disk@", "/dev/vda") for word in spec["devices"])]
@@ -331,19 +334,17 @@ class XenHost(Host):
         self.model = sh(
             f"xenstore-read /local/domain/{self.domid}/image/device-model-pid").strip()
 
-    def move(self, cpu):
+    def migrate(self, cpu):
         """Save and restore, which is the end of the command @cpu."""
         sh(f"{cpu} sh -c 'timeout 300 xl save g /run/g.save && timeout 300 xl restore /run/g.save';"
            "rc=$?; rm -f /run/g.save; [ $rc = 0 ] || tail -n 20 /var/log/xen/qemu-dm-g*.log; exit $rc")
         self.find_model()
-        serial = self.link.serial
-        if isinstance(self.link, XenstoreLink):
-            self.link = XenstoreLink(self.domid, serial)
-            return 0
-        self.link.close()
-        self.link = GuestLink(CONTROL, self.alive)
-        self.link.serial = serial
         return 0
+
+    def link_again(self):
+        if isinstance(self.link, XenstoreLink):
+            return XenstoreLink(self.domid)
+        return super().link_again()
 
     def launch_busy(self, spec):
         self.busy = spec

@@ -7,8 +7,8 @@ import time
 from .cases import case_clean, load, need, ok, reset, status, unload, Wrong
 from .cases_migrate import (fields, load_driver, mncheck, paired, parse_events, unload_driver,
                             wait_for, watch)
-from .cases_pvirq import (EDU, READ_NVME, TARGETS, TEST, bind_test_driver, count_operations, do,
-                          irqs, spurious)
+from .cases_pvirq import (EDU, READ_NVME, TARGETS, TEST, back_ends, bind_test_driver,
+                          count_operations, do, irqs, spurious, wait_for_back_end)
 from .guests import pvirq_devices, spec
 from .images import is_debug
 
@@ -44,18 +44,6 @@ def peer_says(guest, command, want, seconds=20):
 def peer_counts(guest):
     words = peer_says(guest, "counts", "counts").split()[1:]
     return dict(zip(words[::2], map(int, words[1::2])))
-
-
-def back_ends(guest, device=TEST):
-    return {row["back_end"] for row in irqs(guest) if row["device"] == device}
-
-
-def wait_for_back_end(guest, want, device=TEST):
-    end = time.monotonic() + 20
-    while back_ends(guest, device) != {want}:
-        if time.monotonic() > end:
-            raise Wrong(f"{device} is not served by {want}: {irqs(guest)}")
-        time.sleep(0.5)
 
 
 def case_host_recognised(guest):
