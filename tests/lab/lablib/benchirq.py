@@ -17,7 +17,6 @@ from .say import Failure, say
 TRIES = 3
 REPEATS = 5
 QUICK_REPEATS = 3
-NOISE = 1.02
 # On xen the other one is the guest's network card.
 E1000E = {"kvm": NIC, "xen": TEST_NIC}
 INTERRUPTS, IOS, ECHOES = 200, 200, 100
@@ -32,7 +31,8 @@ def name_of(variant):
 
 
 def boots(host):
-    """(nopv, pirqs) of each guest to boot; with and without the suite are measured in one."""
+    """(nopv, pirqs) of each guest to boot; with and without the suite are measured in one, in
+    turns, as under emulation exits follow the time that a guest is given."""
     return [(nopv, pirqs) for pirqs in ((False, True) if host == "xen" else (False,))
             for nopv in (False, True)]
 
@@ -127,17 +127,16 @@ OPERATIONS = {
 }
 
 
-def measure_device(guest, name, device, repeats):
+def measure_device(guest, name, device):
     """Operations on the one interrupt of a device with the test driver."""
     table = guest.table(device)
     # The first message finds out how wide accesses may be.
     guest.ok(command(device, "request", "raise 3", "move 2", "free"))
-    for repeat in range(repeats):
-        for operation, (before, counted, number) in OPERATIONS.items():
-            if before:
-                guest.ok(command(device, *before))
-            counts = guest.ok(command(device, *counted), count=True)
-            yield name, operation, repeat, number, cost_of(counts, guest.host, table)
+    for operation, (before, counted, number) in OPERATIONS.items():
+        if before:
+            guest.ok(command(device, *before))
+        counts = guest.ok(command(device, *counted), count=True)
+        yield name, operation, number, cost_of(counts, guest.host, table)
 
 
 def virtio_irq(guest):
@@ -148,19 +147,18 @@ def virtio_irq(guest):
     ).split()[:2]
 
 
-def measure_virtio(guest, repeats):
+def measure_virtio(guest):
     """Moves of a virtio network card's interrupt; an echo takes it there."""
     device, irq = virtio_irq(guest)
     table = guest.table(device)
     to = f"echo $c >/proc/irq/{irq}/smp_affinity_list && ping -q -c 2 -i .01 10.0.2.2 >/dev/null"
     guest.ok("c=1; " + to)
-    for repeat in range(repeats):
-        for operation, cpu in (("move", 0), ("stay", 0), ("move", 1), ("stay", 1)):
-            counts = guest.ok(f"c={cpu}; {to}; sleep .1", count=True)
-            yield "virtio", operation, repeat, 1, cost_of(counts, guest.host, table)
+    for operation, cpu in (("move", 0), ("stay", 0)):
+        counts = guest.ok(f"c={cpu}; {to}; sleep .1", count=True)
+        yield "virtio", operation, 1, cost_of(counts, guest.host, table)
 
 
-def measure_load(guest, repeats):
+def measure_load(guest):
     """I/O: reads of nvme; echoes of the network card while its interrupts move."""
     disk = guest.ok(f"cd /sys/bus/pci/devices/{NVME}/nvme/nvme*/ && ls -d nvme*n1").strip()
     read = f"dd if=/dev/{disk} of=/dev/null bs=4k count={IOS} iflag=direct 2>/dev/null"
@@ -172,29 +170,28 @@ def measure_load(guest, repeats):
              f"ping -q -i .01 -c {ECHOES} 10.0.2.2 >/dev/null && wait")
     for command_, name, table, number in ((read, "read", guest.table(NVME), IOS),
                                           (churn, "echo, moved", guest.table(card), ECHOES)):
-        guest.ok(command_)      # programs and files are in memory from now on
-        for repeat in range(repeats):
-            counts = guest.ok(command_, count=True)
-            yield ("nvme" if command_ is read else "network", name, repeat, number,
-                   cost_of(counts, guest.host, table))
+        counts = guest.ok(command_, count=True)
+        yield ("nvme" if command_ is read else "network", name, number,
+               cost_of(counts, guest.host, table))
 
 
-def measure(guest, variant, repeats):
-    """[(device, operation, repeat, number, cost)] of one variant."""
+def measure(guest, variant):
+    """[(device, operation, number, cost)] of one variant, and its paths."""
     guest.ok("rmmod pvirq hybrid 2>/dev/null; true")
     if variant.suite:
         guest.ok("insmod /suite/hybrid.ko idle=kernel && insmod /suite/pvirq.ko && sleep 1")
     found = []
     for name, device in (("nvme", TEST), ("e1000e", E1000E[guest.host])):
-        found += measure_device(guest, name, device, repeats)
+        found += measure_device(guest, name, device)
     if guest.host == "kvm":
-        found += measure_virtio(guest, repeats)
-    found += measure_load(guest, repeats)
+        found += measure_virtio(guest)
+    found += measure_load(guest)
     paths = {}
     if variant.suite:
         for line in guest.ok("cat /sys/kernel/debug/pvirq/irqs").splitlines():
             words = line.split()
             paths[words[5]] = paths.get(words[5], 0) + 1
+        paths["eoi"] = guest.ok("cat /sys/module/hybrid/eoi/path").strip()
     return found, paths
 
 
@@ -204,9 +201,10 @@ class IrqBench:
         self.repeats = QUICK_REPEATS if quick else REPEATS
 
     def missing(self, its_spec):
-        have = {(r["host"], r["kernel"], r["variant"]) for r in self.report.data["irqs"]}
-        return [v for v in its_spec["bench"]
-                if (its_spec["host"], its_spec["kernel_name"], name_of(v)) not in have]
+        have = {(r["host"], r["kernel"], r["variant"], r["repeat"])
+                for r in self.report.data["irqs"]}
+        return [(repeat, v) for repeat in range(self.repeats) for v in its_spec["bench"]
+                if (its_spec["host"], its_spec["kernel_name"], name_of(v), repeat) not in have]
 
     def visit(self, host, its_spec):
         for attempt in range(1, TRIES + 1):
@@ -218,8 +216,9 @@ class IrqBench:
                 say(f"{its_spec['name']}: up")
                 guest = Running(host, its_spec)
                 bind_test_driver(guest, TEST, E1000E[guest.host])
-                for variant in todo:
-                    self.keep(guest, variant, *measure(guest, variant, self.repeats))
+                list(measure_load(guest))   # programs and files are in memory from now on
+                for repeat, variant in todo:
+                    self.keep(guest, variant, repeat, *measure(guest, variant))
                 return
             except (GuestDied, Failure) as e:
                 last = attempt == TRIES
@@ -229,15 +228,15 @@ class IrqBench:
                 if not last:
                     host.stop()
 
-    def keep(self, guest, variant, found, paths):
-        for device, operation, repeat, number, cost in found:
+    def keep(self, guest, variant, repeat, found, paths):
+        for device, operation, number, cost in found:
             self.report.data["irqs"].append({
                 "host": guest.host, "kernel": guest.kernel, "variant": name_of(variant),
                 "paths": paths, "device": device, "operation": operation, "repeat": repeat,
                 "operations": number, **cost})
         self.report.save()
-        say(f"{guest.host}-{guest.kernel} {name_of(variant)}: {len(found)} counts"
-            + (f", {paths}" if paths else ""))
+        say(f"{guest.host}-{guest.kernel} {name_of(variant)} {repeat + 1}/{self.repeats}: "
+            f"{len(found)} counts" + (f", {paths}" if paths else ""))
 
 
 def bench(hosts, kernels, payload, directory, report, quick):
@@ -265,7 +264,8 @@ def summarise(runs):
             (r["device"], r["operation"]), {}).setdefault(r["variant"], []).append(r)
     return {place: {what: {variant: {
         **{c: median([r[c] / r["operations"] for r in every]) for c in COSTS},
-        "not_more": max(r["exits"] / r["operations"] for r in every) * NOISE,
+        "least": min(r["exits"] / r["operations"] for r in every),
+        "most": max(r["exits"] / r["operations"] for r in every),
         "paths": every[0]["paths"]} for variant, every in rows.items()}
         for what, rows in table.items()} for place, table in groups.items()}
 
@@ -286,7 +286,8 @@ def table_lines(runs):
         for (device, operation), rows in table.items():
             for variant, cost in rows.items():
                 more = (f"  {cost['eoi']:8.2f} {cost['exits']:8.2f}" if operation in LONG else "")
-                paths = ", ".join(f"{n} {path}" for path, n in cost["paths"].items())
+                paths = ", ".join(f"{n} {path}" for path, n in cost["paths"].items()
+                                  if path != "eoi")
                 yield (f"{device:<9}{operation:<13}{variant:<22}{cost['table']:>8.2f}"
                        f"{cost['config']:>7.2f}{cost['calls']:>7.2f}{more:<20}  {paths}").rstrip()
 
@@ -319,18 +320,30 @@ def judge(host, operation, rows):
             yield (PASS if told(cost) <= most else FAIL, variant,
                    f"{told(base):g} -> {told(cost):g}, at most {most:g}")
         else:
-            yield (PASS if cost["exits"] <= base["not_more"] else FAIL,
-                   f"{variant}: no more exits", f"{base['exits']:.2f} -> {cost['exits']:.2f} "
-                   f"(up to {base['not_more']:.2f})")
+            # Their runs alternate: what is no worse has one among theirs (of five, but once in
+            # 252).
+            yield (PASS if cost["least"] <= base["most"] else FAIL,
+                   f"{variant}: no more exits", f"{base['exits']:.2f} ({base['least']:.2f} to "
+                   f"{base['most']:.2f}) -> {cost['exits']:.2f} ({cost['least']:.2f} to "
+                   f"{cost['most']:.2f})")
         if operation == "interrupt" and variant.startswith("nopv"):
-            # What the host promises to take without an exit: PV EOI; event channels.
-            most = 0.25 if host == "kvm" else 0 if "pirqs" in variant else None
-            if most is None or not set(cost["paths"]) & {"pv-eoi", "evtchn", "hypercall"}:
-                yield SKIP, f"{variant}: EOI", f"{cost['eoi']:.2f}; no path for it here"
-                continue
-            # What is counted starts and ends inside a command: an interrupt on either side.
-            yield (PASS if cost["eoi"] <= most + 0.01 else FAIL, f"{variant}: EOI",
-                   f"{base['eoi']:.2f} -> {cost['eoi']:.2f} exits per interrupt, at most {most}")
+            yield judge_eoi(host, variant, base, cost, rows.get("default"))
+
+
+def judge_eoi(host, variant, base, cost, upstream):
+    """What the host promises to take without an exit: PV EOI; event channels."""
+    what = f"{variant}: EOI"
+    if host == "kvm" and cost["paths"].get("eoi") == "pv-eoi":
+        # KVM leaves an EOI to an exit when another interrupt waits behind it, which under
+        # emulation is often so; to the kernel's own PV EOI, too.
+        most = max(0.25, upstream["eoi"] if upstream else 0)
+    elif host == "xen" and "pirqs" in variant and "evtchn" in cost["paths"]:
+        most = 0
+    else:
+        return SKIP, what, f"{cost['eoi']:.2f}; no path for it here"
+    # What is counted starts and ends inside a command: an interrupt on either side.
+    return (PASS if cost["eoi"] <= most + 0.01 else FAIL, what,
+            f"{base['eoi']:.2f} -> {cost['eoi']:.2f} exits per interrupt, at most {most:.2f}")
 
 
 def judge_reads(table):

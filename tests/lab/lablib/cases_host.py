@@ -88,10 +88,13 @@ def case_host_interrupts(guest):
     before = peer_counts(guest)
 
     def runs_exactly(*commands, more=0):
-        was = spurious(guest, TEST)
+        # Moved by its handler, before the host has looked again, it is delivered twice.
+        was, twice = spurious(guest, TEST), peer_counts(guest)["repeated"]
         do(guest, TEST, *commands)
         extra = spurious(guest, TEST) - was
-        need(extra <= more, f"{', '.join(commands)}: the handler ran for nothing {extra} times")
+        twice = peer_counts(guest)["repeated"] - twice
+        need(extra <= more + twice, f"{', '.join(commands)}: the handler ran for nothing {extra} "
+             f"times, delivered twice {twice} times")
 
     # What comes while it is held back may be one interrupt, or several.
     do(guest, TEST, "held 1", "held 2", "held 30")

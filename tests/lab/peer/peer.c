@@ -14,7 +14,8 @@
  *   scribble		all host words of the table are ~0
  *   deaf on|off	the MSRs fault
  *   forget		as after a reset: nothing is registered
- *   counts		"counts delivered N held N released N dropped N kicks N"
+ *   counts		"counts delivered N repeated N held N released N dropped N kicks N"; repeated are
+ *			of those delivered: moved while they were
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -26,6 +27,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -62,7 +64,7 @@ static struct hybrid_notice *notice;
 static bool deaf;
 static FILE *logged;
 static struct {
-	unsigned long delivered, held, released, dropped, kicks;
+	unsigned long delivered, repeated, held, released, dropped, kicks;
 } counts;
 /* As QEMU set them; the kernel has them translated. */
 static union {
@@ -157,8 +159,10 @@ static int deliver(struct hybrid_irq_entry *e)
 	ret = inject(word);
 	/* It may have gone where the guest no longer expects it. */
 	now = guest_word(e);
-	if (now & HYBRID_IRQ_VALID && (now ^ word) & ~HYBRID_IRQ_MASKED)
+	if (now & HYBRID_IRQ_VALID && (now ^ word) & ~HYBRID_IRQ_MASKED) {
+		counts.repeated++;
 		ret = inject(now);
+	}
 	return ret;
 }
 
@@ -532,8 +536,9 @@ static void obey(char *line)
 		entries = 0;
 		set_routes();
 	} else if (!strcmp(line, "counts")) {
-		say("counts delivered %lu held %lu released %lu dropped %lu kicks %lu\n",
-		    counts.delivered, counts.held, counts.released, counts.dropped, counts.kicks);
+		say("counts delivered %lu repeated %lu held %lu released %lu dropped %lu kicks %lu\n",
+		    counts.delivered, counts.repeated, counts.held, counts.released,
+		    counts.dropped, counts.kicks);
 	} else {
 		say("what?\n");
 	}
@@ -546,6 +551,9 @@ static void *listen_for_commands(void *path)
 
 	/* Open for writing as well, so that it does not end. */
 	f = fdopen(open(path, O_RDWR | O_CLOEXEC), "r");
+	/* Since 2.41 glibc's exit() waits for who holds the lock of a stream: QEMU would not end. */
+	if (f)
+		__fsetlocking(f, FSETLOCKING_BYCALLER);
 	while (f && fgets(line, sizeof(line), f)) {
 		line[strcspn(line, "\n")] = '\0';
 		pthread_mutex_lock(&lock);
