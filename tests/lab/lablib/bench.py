@@ -29,11 +29,11 @@ RUN_TIMEOUT, PATIENCE = 90, 60
 # What is given to bench.sh on (kvm, xen): under emulation about a second each. Xen's traces
 # take as long again to read.
 COUNTS = {
-    "pingpong": (6000, 2000),
-    "pipe": (3000, 1000),
+    "pingpong": (2000, 2000),
+    "pipe": (1000, 1000),
     "messaging": (40, 10),
     "fio": (300, 100),
-    "ping": (2000, 600),
+    "ping": (700, 600),
     "ping-paced": (80, 80),
     "idle": (10, 10),
     "cyclictest": (80, 80),
