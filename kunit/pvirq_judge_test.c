@@ -72,7 +72,7 @@ static const char *objection(const struct pvirq_facts *f, const struct pvirq_wis
 		return "nothing is in the way";
 	if (v->path == HYBRID_PATH_EVTCHN)
 		return !wants_events(w) || want != PVIRQ_WANT_AUTO || w->force ? "not asked for" :
-		       !f->can_mask || !v->mask || !v->move ? "not safe" :
+		       !f->msix || !v->mask || !v->move ? "not safe" :
 		       v->why != PVIRQ_WHY_SAVES ? "not the reason" : NULL;
 	if (v->mask && !f->can_mask)
 		return "nothing to mask";
@@ -83,7 +83,7 @@ static const char *objection(const struct pvirq_facts *f, const struct pvirq_wis
 	if ((v->why == PVIRQ_WHY_HOST_ABI) != (f->msix && w->policy_mask == HYBRID_PATH_HYPERCALL &&
 					       w->policy_move == HYBRID_PATH_HYPERCALL))
 		return "the host's table has MSI-X only, and both or nothing";
-	if (wants_events(w) && f->can_mask)
+	if (wants_events(w) && f->msix)
 		return "not an event";
 	if (v->move != (w->policy_move != HYBRID_PATH_KERNEL) ||
 	    v->mask != (w->policy_mask != HYBRID_PATH_KERNEL && f->can_mask))

@@ -272,7 +272,8 @@ static void look_at(struct pvirq_dev *dev, struct msi_desc *desc)
 	i->path = v.path;
 	if (v.path == HYBRID_PATH_KERNEL)
 		return;
-	if (!dev->measured)
+	/* Where only the EOI is ours, it may have no entry in the table at all. */
+	if (!dev->measured && (v.mask || v.move))
 		pvirq_lazy_measure(dev, desc);
 	if (!i->backend) {
 		take(i, data, &v);

@@ -76,13 +76,14 @@ static bool eoi_is_safe(const struct pvirq_facts *f, enum pvirq_why why)
 }
 
 /*
- * All or nothing: an event channel changes how it is masked, moved and acknowledged. While a
- * device that cannot mask is told another message, half of it might be sent.
+ * All or nothing: an event channel changes how it is masked, moved and acknowledged. MSI-X only: a
+ * plain MSI is not masked while its message is written, so that half of a new one might be sent,
+ * and may have no room for the upper part of a pirq.
  */
 static bool events(const struct pvirq_facts *f, const struct pvirq_wishes *w)
 {
 	return w->policy_eoi == HYBRID_PATH_EVTCHN && w->policy_mask == HYBRID_PATH_EVTCHN &&
-	       w->policy_move == HYBRID_PATH_EVTCHN && f->can_mask;
+	       w->policy_move == HYBRID_PATH_EVTCHN && f->msix;
 }
 
 /* What neither the host's ABI nor an event channel can serve, the lazy back-end can. */
