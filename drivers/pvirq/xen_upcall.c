@@ -34,13 +34,14 @@
  * @vcpu: Xen's number for the CPU
  * @test_port: a port that is only tried, or 0
  * @arrived: an event came by it
+ * @dead: its CPU, since the vector was allocated
  */
 struct upcall {
 	unsigned int irq;
 	u32 vcpu;
 	u32 test_port;
 	bool arrived;
-	bool dead;	/* its CPU, since it was allocated */
+	bool dead;
 };
 
 static DEFINE_PER_CPU(struct upcall, upcalls);
