@@ -109,11 +109,7 @@ noinstr void hybrid_poll_steal(struct hybrid_poll *p, u64 stolen, u64 halts, u64
 {
 	u64 unit = window >> 7;
 
-	/*
-	 * Until the host runs a CPU that it woke up is part of what halting costs anywhere. But that
-	 * may have been measured while the host was short of processors.
-	 */
-	halts = min_t(u64, halts, unit * HYBRID_POLL_STEAL_HALTS);
+	/* Until the host runs a CPU that it woke up is part of what halting costs anywhere. */
 	stolen -= min_t(u64, stolen, halts);
 	if (stolen > unit * HYBRID_POLL_STEAL_HIGH) {
 		/* Again, and not long after the last time: then it was polling that caused it. */
