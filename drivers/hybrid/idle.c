@@ -51,7 +51,8 @@ struct sleeper {
 	unsigned long sleep;	/* ... and in which sleep */
 	u64 window_start;
 	u64 window_steal;
-	u64 runnable;		/* Xen: what it says at the end of the last window, at most */
+	u64 runnable;		/* Xen: what it said at the end of the last window, */
+	bool asked;		/* ... if it was asked */
 	u64 window_won;
 	u64 window_halts;
 	bool gains;		/* won something in the last window */
@@ -68,7 +69,6 @@ static enum cpuhp_state hotplug;
 static u32 halt_cost;		/* what the CPUs' algorithms are set up with */
 static u32 halt_ns;		/* what was measured */
 static bool paused;		/* while halts are measured */
-static bool rebooting;
 
 /* Changes each time the idle task is switched away from: a new sleep has begun. */
 static __always_inline unsigned long this_sleep(void)
@@ -126,43 +126,31 @@ static __always_inline void host_poll_set(struct sleeper *c, bool off)
 	c->host_poll_off = off;
 }
 
-/* How long Xen has let this CPU wait for a processor, ever. */
-static noinstr int xen_runnable(u64 *ns)
-{
-	struct vcpu_runstate_info info;
-	int err;
-
-	instrumentation_begin();
-	err = HYPERVISOR_vcpu_op(VCPUOP_get_runstate_info, xen_vcpu_nr(smp_processor_id()), &info);
-	instrumentation_end();
-	if (!err)
-		*ns = info.time[RUNSTATE_runnable];
-	return err;
-}
-
 /*
  * What Xen's guest code takes for stolen includes the time that a vCPU waits for its device model,
  * which is no lack of processors (RUNSTATE_offline). So where that is much, ask Xen itself: one
- * hypercall a window. Of windows where it is not, all of it may have been for lack of them.
+ * hypercall a window. The first time there is nothing to compare with.
  */
 static noinstr u64 xen_stolen(struct sleeper *c, u64 stolen, u64 much)
 {
-	u64 before = c->runnable;
+	struct vcpu_runstate_info info;
+	bool asked = c->asked;
+	u64 runnable;
+	int err;
 
-	if (stolen <= much) {
-		c->runnable += stolen;
+	c->asked = false;
+	if (stolen <= much)
 		return stolen;
-	}
-	if (xen_runnable(&c->runnable))
+	instrumentation_begin();
+	err = HYPERVISOR_vcpu_op(VCPUOP_get_runstate_info, xen_vcpu_nr(smp_processor_id()), &info);
+	instrumentation_end();
+	if (err)
 		return stolen;
-	return c->runnable > before ? min(stolen, c->runnable - before) : 0;
+	runnable = info.time[RUNSTATE_runnable] - c->runnable;
+	c->runnable = info.time[RUNSTATE_runnable];
+	c->asked = true;
+	return asked ? min(stolen, runnable) : 0;
 }
-
-/*
- * The host's polling is for sleeps that are too long for ours as well. It is only for nothing where
- * nearly all end while we poll.
- */
-#define HOST_POLL_WINS	4
 
 /* About once a second; on a CPU that is never idle, there is nothing to decide. */
 static noinstr void judge_window(struct sleeper *c, u64 now)
@@ -171,8 +159,7 @@ static noinstr void judge_window(struct sleeper *c, u64 now)
 	/* Bounded, as the TSC may have jumped back and the quotient has to fit. */
 	u64 cycles = min_t(u64, now - c->window_start, 1ull << 50);
 	u64 ns = mul_u64_u32_div(cycles, USEC_PER_SEC, tsc_khz);
-	bool off = c->window_won > HOST_POLL_WINS * c->window_halts &&
-		   !hybrid_poll_overcommitted(&c->poll);
+	bool off = c->window_won && !hybrid_poll_overcommitted(&c->poll);
 	u64 stolen = steal - c->window_steal;
 
 	if (xen_domain())
@@ -255,7 +242,7 @@ static noinstr int enter(struct cpuidle_device *dev, struct cpuidle_driver *drv,
 		if (c->sleep == this_sleep()) {
 			c->count[HYBRID_IDLE_LOST]++;
 			halt_cpu(c, c->start, c->limit);
-			return 0;
+			return index;
 		}
 		/* It was woken up after the poll and before it halted: no exit either. */
 		won(c, c->limit, c->limit);
@@ -274,8 +261,7 @@ static noinstr int enter(struct cpuidle_device *dev, struct cpuidle_driver *drv,
 		c->start = start;
 		c->sleep = this_sleep();
 	}
-	/* Not 1, see below: after that the haltpoll governor would poll, with the tick running. */
-	return 0;
+	return index;
 }
 
 static struct cpuidle_driver driver = {
@@ -317,9 +303,7 @@ static int sleeper_online(unsigned int cpu)
 	c->polled = false;
 	c->window_start = rdtsc();
 	c->window_steal = kcpustat_cpu(cpu).cpustat[CPUTIME_STEAL];
-	c->runnable = 0;
-	if (xen_domain())
-		xen_runnable(&c->runnable);
+	c->asked = false;
 	c->window_won = 0;
 	c->window_halts = 0;
 	c->gains = true;	/* until a window has shown otherwise */
@@ -356,7 +340,6 @@ static int sleeper_offline(unsigned int cpu)
  */
 static int before_reboot(struct notifier_block *nb, unsigned long action, void *data)
 {
-	WRITE_ONCE(rebooting, true);
 	WRITE_ONCE(have_poll_control, false);
 	on_each_cpu(host_poll_restore, NULL, 1);
 	return NOTIFY_DONE;
@@ -415,7 +398,8 @@ static void set_cost(void *unused)
 int hybrid_idle_apply(const struct hybrid_state *s, unsigned int percent)
 {
 	u32 cost = ns_to_cycles(s->cost.halt_ns);
-	bool control = hybrid_has(&s->caps, HYBRID_F_KVM_POLL_CONTROL) && !READ_ONCE(rebooting);
+
+	bool control = hybrid_has(&s->caps, HYBRID_F_KVM_POLL_CONTROL);
 
 	if (s->policy.op[HYBRID_OP_IDLE].path != HYBRID_PATH_POLL) {
 		hybrid_idle_stop();
@@ -475,9 +459,8 @@ u64 hybrid_idle_count(enum hybrid_idle_count what)
 #define HALT_EXITS_MIN	2
 #define HALT_EXITS_MAX	16
 
-static void says_idle(void *idle)
+static void no_call(void *unused)
 {
-	*(bool *)idle = is_idle_task(current);
 }
 
 static int compare(const void *a, const void *b)
@@ -502,18 +485,15 @@ u32 hybrid_idle_measure(u32 exit_ns)
 		other = cpumask_any_but(cpu_online_mask, smp_processor_id());
 		if (other < nr_cpu_ids) {
 			u64 begin = rdtsc_ordered();
-			bool idle = false;
 
-			smp_call_function_single(other, says_idle, &idle, 1);
-			cycles[n] = rdtsc_ordered() - begin;
-			/* One that was busy says nothing of halts. */
-			n += idle;
+			smp_call_function_single(other, no_call, NULL, 1);
+			cycles[n++] = rdtsc_ordered() - begin;
 		}
 		preempt_enable();
 		cpus_read_unlock();
 	}
 	WRITE_ONCE(paused, false);
-	/* The lower quartile: a few find the other CPU about to halt, more find the host busy. */
+	/* The lower quartile: a few find the other CPU awake, more find the host busy. */
 	if (n) {
 		sort(cycles, n, sizeof(cycles[0]), compare, NULL);
 		ns = mul_u64_u32_div(cycles[n / 4], USEC_PER_SEC, tsc_khz);

@@ -134,7 +134,7 @@ class KvmHost(Host):
         sh(f"modprobe {'kvm_amd' if self.isa == 'svm' else 'kvm_intel'} nested=1")
         os.mkdir(self.TRACE)
         for name in self.HISTS:
-            self._hist(name, "pause", size=4096)
+            self._hist(name, "pause")
 
     @staticmethod
     def arguments(spec, console, control, cpu="host"):
@@ -228,12 +228,10 @@ class KvmHost(Host):
             self.busy.wait()
             self.busy = None
 
-    def _hist(self, name, action, size=128):
-        # Each command allocates a whole histogram, before it is found that there is one: only
-        # the first one has to be large. Appended: opening a trigger file for truncation removes
-        # its triggers.
+    def _hist(self, name, action):
+        # Appended: opening a trigger file for truncation removes its triggers.
         with open(f"{self.TRACE}/events/kvm/{name}/trigger", "a") as f:
-            f.write(f"hist:keys={self.HISTS[name]}:size={size}:{action}")
+            f.write(f"hist:keys={self.HISTS[name]}:size=16384:{action}")
 
     def _stop_guest(self):
         """So that the counters, switched one after the other, see the same exits."""
