@@ -26,8 +26,8 @@ GUEST_TRIES = 3
 RUN_TRIES = 3
 RUN_TIMEOUT, PATIENCE = 90, 60
 
-# What is given to bench.sh on (kvm, xen): under emulation about a second each. Xen's traces
-# take as long again to read.
+# What is given to bench.sh on (kvm, xen): under emulation a few seconds each. Xen's traces take
+# as long again to read.
 COUNTS = {
     "pingpong": (2000, 2000),
     "pipe": (1000, 1000),

@@ -176,7 +176,7 @@ def measure_load(guest):
 
 
 def measure(guest, variant):
-    """[(device, operation, number, cost)] of one variant, and its paths."""
+    """[(device, operation, number, cost)] of one variant, its paths, and that of EOIs."""
     guest.ok("rmmod pvirq hybrid 2>/dev/null; true")
     if variant.suite:
         guest.ok("insmod /suite/hybrid.ko idle=kernel && insmod /suite/pvirq.ko && sleep 1")
@@ -186,13 +186,13 @@ def measure(guest, variant):
     if guest.host == "kvm":
         found += measure_virtio(guest)
     found += measure_load(guest)
-    paths = {}
+    paths, eoi_path = {}, None
     if variant.suite:
         for line in guest.ok("cat /sys/kernel/debug/pvirq/irqs").splitlines():
             words = line.split()
             paths[words[5]] = paths.get(words[5], 0) + 1
-        paths["eoi"] = guest.ok("cat /sys/module/hybrid/eoi/path").strip()
-    return found, paths
+        eoi_path = guest.ok("cat /sys/module/hybrid/eoi/path").strip()
+    return found, paths, eoi_path
 
 
 class IrqBench:
@@ -228,12 +228,12 @@ class IrqBench:
                 if not last:
                     host.stop()
 
-    def keep(self, guest, variant, repeat, found, paths):
+    def keep(self, guest, variant, repeat, found, paths, eoi_path):
         for device, operation, number, cost in found:
             self.report.data["irqs"].append({
                 "host": guest.host, "kernel": guest.kernel, "variant": name_of(variant),
-                "paths": paths, "device": device, "operation": operation, "repeat": repeat,
-                "operations": number, **cost})
+                "paths": paths, "eoi_path": eoi_path, "device": device, "operation": operation,
+                "repeat": repeat, "operations": number, **cost})
         self.report.save()
         say(f"{guest.host}-{guest.kernel} {name_of(variant)} {repeat + 1}/{self.repeats}: "
             f"{len(found)} counts" + (f", {paths}" if paths else ""))
@@ -266,7 +266,7 @@ def summarise(runs):
         **{c: median([r[c] / r["operations"] for r in every]) for c in COSTS},
         "least": min(r["exits"] / r["operations"] for r in every),
         "most": max(r["exits"] / r["operations"] for r in every),
-        "paths": every[0]["paths"]} for variant, every in rows.items()}
+        "paths": every[0]["paths"], "eoi_path": every[0]["eoi_path"]} for variant, every in rows.items()}
         for what, rows in table.items()} for place, table in groups.items()}
 
 
@@ -286,8 +286,7 @@ def table_lines(runs):
         for (device, operation), rows in table.items():
             for variant, cost in rows.items():
                 more = (f"  {cost['eoi']:8.2f} {cost['exits']:8.2f}" if operation in LONG else "")
-                paths = ", ".join(f"{n} {path}" for path, n in cost["paths"].items()
-                                  if path != "eoi")
+                paths = ", ".join(f"{n} {path}" for path, n in cost["paths"].items())
                 yield (f"{device:<9}{operation:<13}{variant:<22}{cost['table']:>8.2f}"
                        f"{cost['config']:>7.2f}{cost['calls']:>7.2f}{more:<20}  {paths}").rstrip()
 
@@ -333,7 +332,7 @@ def judge(host, operation, rows):
 def judge_eoi(host, variant, base, cost, upstream):
     """What the host promises to take without an exit: PV EOI; event channels."""
     what = f"{variant}: EOI"
-    if host == "kvm" and cost["paths"].get("eoi") == "pv-eoi":
+    if host == "kvm" and cost["eoi_path"] == "pv-eoi":
         # KVM leaves an EOI to an exit when another interrupt waits behind it, which under
         # emulation is often so; to the kernel's own PV EOI, too.
         most = max(0.25, upstream["eoi"] if upstream else 0)

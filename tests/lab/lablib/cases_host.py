@@ -111,6 +111,7 @@ def case_host_interrupts(guest):
     need(after["held"] > before["held"] and after["released"] - before["released"] ==
          after["held"] - before["held"], f"held and released: {before} {after}")
     guest.note(f"{after['delivered'] - before['delivered']} delivered, "
+               f"{after['repeated'] - before['repeated']} of them a second time, "
                f"{after['held'] - before['held']} held and released, "
                f"{after['kicks'] - before['kicks']} kicks")
     for row in json.loads(ok(guest.run("hybridctl irq --json"), "irq --json"))["irqs"]:
