@@ -295,6 +295,9 @@ static void evtchn_entered(struct pvirq_irq *i, struct irq_data *data)
 		connect(i, data);
 		if (!irqd_irq_masked(data))
 			unmask_port(i);
+		/* A move of its vector ends with the next interrupt at the new one: with this. */
+		if (irqd_is_started(data))
+			i->orig->irq_retrigger(data);
 	}
 	raw_spin_unlock_irqrestore(&desc->lock, flags);
 	/* A move is a hypercall, and need not wait for the next interrupt. */
@@ -347,8 +350,11 @@ static void evtchn_leave(struct pvirq_irq *i, struct irq_data *data)
 	i->event.live = false;
 	if (irqd_is_activated(data)) {
 		disconnect(i, data);
-		/* What came as an event, and was not served. */
-		if (port_is_pending(i))
+		/*
+		 * What came as an event, and was not served: it may be pending, or in the hands of
+		 * a CPU that will not find us any more.
+		 */
+		if (irqd_is_started(data))
 			i->orig->irq_retrigger(data);
 	} else {
 		i->orig->irq_mask(data);

@@ -34,12 +34,14 @@
  * @vcpu: Xen's number for the CPU
  * @test_port: a port that is only tried, or 0
  * @arrived: an event came by it
+ * @dead: its CPU, since the vector was allocated
  */
 struct upcall {
 	unsigned int irq;
 	u32 vcpu;
 	u32 test_port;
 	bool arrived;
+	bool dead;
 };
 
 static DEFINE_PER_CPU(struct upcall, upcalls);
@@ -226,11 +228,20 @@ static int cpu_online_event(unsigned int cpu)
 		pr_warn("Xen has no place for events of CPU %u\n", cpu);
 		return 0;
 	}
+	if (u->irq && !u->dead) {
+		/* Going offline was called off: ports are still bound to it, and led to its vector. */
+		if (u->arrived) {
+			cpumask_set_cpu(cpu, &pvirq_upcall_cpus);
+			pvirq_evtchn_cpu_up(cpu);
+		}
+		return 0;
+	}
 	/*
 	 * While it was offline its vector stayed allocated, but the kernel has forgotten whose it
 	 * is.
 	 */
 	drop_vector(u);
+	u->dead = false;
 	u->vcpu = vcpu;
 	u->irq = search(cpu, vector, NR_VECTORS, &seen);
 	if (!u->irq) {
@@ -267,6 +278,7 @@ static int cpu_prepare_event(unsigned int cpu)
 
 static int cpu_dead_event(unsigned int cpu)
 {
+	per_cpu(upcalls, cpu).dead = true;
 	pvirq_evtchn_cpu_dead(cpu);
 	return 0;
 }

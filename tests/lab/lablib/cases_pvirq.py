@@ -328,6 +328,18 @@ def eois_of(guest, raising):
     return ran() - before, device_eois(counts), counts
 
 
+def offline_called_off(guest):
+    """Going offline fails after our part of it, while the CPU's interrupts go on."""
+    if [row["cpu"] for row in irqs(guest) if row["device"] == TEST] != ["1"]:
+        do(guest, TEST, "move 1")
+    ok(guest.run(
+        "cd /sys/devices/system/cpu || exit; "
+        "at=$(sed -n 's/^ *\\([0-9]*\\): *workqueue:online$/\\1/p' hotplug/states); "
+        f"(for i in $(seq 30); do echo raise 10; done >/sys/bus/pci/devices/{TEST}/command) & "
+        "for i in 1 2 3 4 5; do echo $at >cpu1/hotplug/fail || exit; "
+        "! echo 0 >cpu1/online || exit; done 2>/dev/null; wait $!"), "offline, called off")
+
+
 def case_pvirq_events(guest):
     """On Xen, a kernel without Xen support: MSIs as event channels, none of which needs an EOI."""
     bind_test_driver(guest)
@@ -351,6 +363,7 @@ def case_pvirq_events(guest):
     guest.note(f"{devices} interrupts: {native} EOIs natively, {ours} as events")
     # What is counted starts and ends inside a command: an interrupt may fall on either side.
     need(devices >= 200 and ours <= 10, f"{ours} EOIs for {devices} interrupts as events")
+    offline_called_off(guest)
     for again in range(2):
         do(guest, TEST, "held 1", "held 30", "raise 100", "move 10", "stay 5", "raise 10", "mask",
            "unmask", "raise 10", "free")

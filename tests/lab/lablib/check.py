@@ -244,7 +244,8 @@ def on_host(host, kernel, variant):
         return host == "bare" or host == "kvm" and not is_debug(kernel) and (
             kernel == "6.12" or everything())
     if variant == "nopv":
-        return not is_debug(kernel) and (host == "bare" or kernel == "6.12" or everything())
+        return not is_debug(kernel) and (
+            host == "bare" or (host, kernel) == ("xen", "6.12") or everything())
     if variant == "nopv-pvirq":
         return not is_debug(kernel) and host != "bare" and everything()
     if is_debug(kernel):
