@@ -45,6 +45,8 @@ static const struct hybrid_cost costs[] = {
 		  [HYBRID_PROBE_LAPIC] = 900 }, .exit_ns = 660, .halt_ns = 5000 },
 	{ .ns = { [HYBRID_PROBE_REFERENCE] = 40, [HYBRID_PROBE_CPUID] = 700,
 		  [HYBRID_PROBE_LAPIC] = 30 }, .exit_ns = 660, .halt_ns = 5000 },
+	{ .ns = { [HYBRID_PROBE_REFERENCE] = 40, [HYBRID_PROBE_CPUID] = 700,
+		  [HYBRID_PROBE_LAPIC] = 900 }, .tsc_ns = 1300, .exit_ns = 660, .halt_ns = 5000 },
 };
 
 /* What is wrong with one decision, or NULL. Claims have to be true of the capabilities. */
@@ -92,6 +94,8 @@ static const char *objection(enum hybrid_op op, const struct hybrid_decision *d,
 		return op == HYBRID_OP_IDLE && c->features & (F(KERNEL_CPUIDLE) |
 			F(KERNEL_HALTPOLL) | F(KERNEL_IDLE_POLL)) ? NULL : "no idle driver";
 	case HYBRID_WHY_NOT_WORTH:
+		if (op == HYBRID_OP_IDLE)
+			return cost->tsc_ns > cost->exit_ns / 2 ? NULL : "the TSC does not exit";
 		return op == HYBRID_OP_TIMER ? NULL : "not measured";
 	case HYBRID_WHY_NOT_BUILT:
 		return d->path == HYBRID_PATH_KERNEL ? NULL : "what is not built cannot be taken";
@@ -286,6 +290,8 @@ static const struct policy_case examples[] = {
 	{ "KVM, Debian's kernel", HYBRID_HV_KVM,
 	  F(KERNEL_PV) | F(KVM_PV_EOI) | F(KERNEL_PV_EOI) | F(KVM_PV_IPI) | F(KERNEL_STEAL_TIME),
 	  2, 1, WHY(KERNEL_PV, TABLE_EXITS, TABLE_EXITS, KERNEL_PV, SAVES, NOT_WORTH) },
+	{ "KVM, reading the TSC exits", HYBRID_HV_KVM, F(KERNEL_PV) | F(KERNEL_STEAL_TIME), 2, 3,
+	  WHY(NOT_BUILT, TABLE_EXITS, TABLE_EXITS, NOT_BUILT, NOT_WORTH, NOT_WORTH) },
 	{ "KVM, but nothing exits", HYBRID_HV_KVM, F(KERNEL_PV) | F(KERNEL_STEAL_TIME), 2, 0,
 	  WHY(NOT_BUILT, TABLE_EXITS, TABLE_EXITS, NOT_BUILT, NO_EXIT, NOT_WORTH) },
 	{ "KVM, nopv", HYBRID_HV_KVM, F(KVM_PV_EOI) | F(KVM_PV_IPI), 2, 1,

@@ -58,6 +58,7 @@ static void measure(struct hybrid_exits *x, enum hybrid_probe p, struct hybrid_c
 
 	cost->ns[p] = cycles_to_ns(t.min > overhead ? t.min - overhead : 0);
 	cost->rounds[p] = t.count;
+	cost->tsc_ns = cycles_to_ns(overhead);
 	trace_hybrid_cost(p, cost->ns[p], cost->rounds[p]);
 }
 

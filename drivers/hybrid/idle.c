@@ -51,8 +51,7 @@ struct sleeper {
 	unsigned long sleep;	/* ... and in which sleep */
 	u64 window_start;
 	u64 window_steal;
-	u64 runnable;		/* Xen: what it said at the end of the last window, */
-	bool asked;		/* ... if it was asked */
+	u64 runnable;		/* Xen: what it says at the end of the last window, at most */
 	u64 window_won;
 	u64 window_halts;
 	bool gains;		/* won something in the last window */
@@ -69,6 +68,7 @@ static enum cpuhp_state hotplug;
 static u32 halt_cost;		/* what the CPUs' algorithms are set up with */
 static u32 halt_ns;		/* what was measured */
 static bool paused;		/* while halts are measured */
+static bool rebooting;
 
 /* Changes each time the idle task is switched away from: a new sleep has begun. */
 static __always_inline unsigned long this_sleep(void)
@@ -126,31 +126,43 @@ static __always_inline void host_poll_set(struct sleeper *c, bool off)
 	c->host_poll_off = off;
 }
 
-/*
- * What Xen's guest code takes for stolen includes the time that a vCPU waits for its device model,
- * which is no lack of processors (RUNSTATE_offline). So where that is much, ask Xen itself: one
- * hypercall a window. The first time there is nothing to compare with.
- */
-static noinstr u64 xen_stolen(struct sleeper *c, u64 stolen, u64 much)
+/* How long Xen has let this CPU wait for a processor, ever. */
+static noinstr int xen_runnable(u64 *ns)
 {
 	struct vcpu_runstate_info info;
-	bool asked = c->asked;
-	u64 runnable;
 	int err;
 
-	c->asked = false;
-	if (stolen <= much)
-		return stolen;
 	instrumentation_begin();
 	err = HYPERVISOR_vcpu_op(VCPUOP_get_runstate_info, xen_vcpu_nr(smp_processor_id()), &info);
 	instrumentation_end();
-	if (err)
-		return stolen;
-	runnable = info.time[RUNSTATE_runnable] - c->runnable;
-	c->runnable = info.time[RUNSTATE_runnable];
-	c->asked = true;
-	return asked ? min(stolen, runnable) : 0;
+	if (!err)
+		*ns = info.time[RUNSTATE_runnable];
+	return err;
 }
+
+/*
+ * What Xen's guest code takes for stolen includes the time that a vCPU waits for its device model,
+ * which is no lack of processors (RUNSTATE_offline). So where that is much, ask Xen itself: one
+ * hypercall a window. Of windows where it is not, all of it may have been for lack of them.
+ */
+static noinstr u64 xen_stolen(struct sleeper *c, u64 stolen, u64 much)
+{
+	u64 before = c->runnable;
+
+	if (stolen <= much) {
+		c->runnable += stolen;
+		return stolen;
+	}
+	if (xen_runnable(&c->runnable))
+		return stolen;
+	return c->runnable > before ? min(stolen, c->runnable - before) : 0;
+}
+
+/*
+ * The host's polling is for sleeps that are too long for ours as well. It is only for nothing where
+ * nearly all end while we poll.
+ */
+#define HOST_POLL_WINS	4
 
 /* About once a second; on a CPU that is never idle, there is nothing to decide. */
 static noinstr void judge_window(struct sleeper *c, u64 now)
@@ -159,11 +171,12 @@ static noinstr void judge_window(struct sleeper *c, u64 now)
 	/* Bounded, as the TSC may have jumped back and the quotient has to fit. */
 	u64 cycles = min_t(u64, now - c->window_start, 1ull << 50);
 	u64 ns = mul_u64_u32_div(cycles, USEC_PER_SEC, tsc_khz);
-	bool off = c->window_won && !hybrid_poll_overcommitted(&c->poll);
+	bool off = c->window_won > HOST_POLL_WINS * c->window_halts &&
+		   !hybrid_poll_overcommitted(&c->poll);
 	u64 stolen = steal - c->window_steal;
 
 	if (xen_domain())
-		stolen = xen_stolen(c, stolen, ns >> 4);
+		stolen = xen_stolen(c, stolen, ns >> 5);
 	hybrid_poll_steal(&c->poll, stolen, c->window_halts * READ_ONCE(halt_ns), ns);
 	if (READ_ONCE(have_poll_control) && c->host_polls && off != c->host_poll_off)
 		host_poll_set(c, off);
@@ -242,7 +255,7 @@ static noinstr int enter(struct cpuidle_device *dev, struct cpuidle_driver *drv,
 		if (c->sleep == this_sleep()) {
 			c->count[HYBRID_IDLE_LOST]++;
 			halt_cpu(c, c->start, c->limit);
-			return index;
+			return 0;
 		}
 		/* It was woken up after the poll and before it halted: no exit either. */
 		won(c, c->limit, c->limit);
@@ -261,7 +274,8 @@ static noinstr int enter(struct cpuidle_device *dev, struct cpuidle_driver *drv,
 		c->start = start;
 		c->sleep = this_sleep();
 	}
-	return index;
+	/* Not 1, see below: after that the haltpoll governor would poll, with the tick running. */
+	return 0;
 }
 
 static struct cpuidle_driver driver = {
@@ -303,7 +317,9 @@ static int sleeper_online(unsigned int cpu)
 	c->polled = false;
 	c->window_start = rdtsc();
 	c->window_steal = kcpustat_cpu(cpu).cpustat[CPUTIME_STEAL];
-	c->asked = false;
+	c->runnable = 0;
+	if (xen_domain())
+		xen_runnable(&c->runnable);
 	c->window_won = 0;
 	c->window_halts = 0;
 	c->gains = true;	/* until a window has shown otherwise */
@@ -340,6 +356,8 @@ static int sleeper_offline(unsigned int cpu)
  */
 static int before_reboot(struct notifier_block *nb, unsigned long action, void *data)
 {
+	WRITE_ONCE(rebooting, true);
+	smp_mb();	/* pairs with hybrid_idle_apply()'s */
 	WRITE_ONCE(have_poll_control, false);
 	on_each_cpu(host_poll_restore, NULL, 1);
 	return NOTIFY_DONE;
@@ -398,8 +416,7 @@ static void set_cost(void *unused)
 int hybrid_idle_apply(const struct hybrid_state *s, unsigned int percent)
 {
 	u32 cost = ns_to_cycles(s->cost.halt_ns);
-
-	bool control = hybrid_has(&s->caps, HYBRID_F_KVM_POLL_CONTROL);
+	bool control = hybrid_has(&s->caps, HYBRID_F_KVM_POLL_CONTROL) && !READ_ONCE(rebooting);
 
 	if (s->policy.op[HYBRID_OP_IDLE].path != HYBRID_PATH_POLL) {
 		hybrid_idle_stop();
@@ -409,6 +426,9 @@ int hybrid_idle_apply(const struct hybrid_state *s, unsigned int percent)
 	if (registered && cost == halt_cost && control == have_poll_control)
 		return 0;
 	WRITE_ONCE(have_poll_control, control);
+	smp_mb();	/* pairs with before_reboot()'s: one of us sees the other */
+	if (READ_ONCE(rebooting))
+		WRITE_ONCE(have_poll_control, false);
 	WRITE_ONCE(halt_ns, s->cost.halt_ns);
 	WRITE_ONCE(halt_cost, cost);
 	if (registered) {
@@ -455,12 +475,16 @@ u64 hybrid_idle_count(enum hybrid_idle_count what)
  * What a sleep costs that ends right away: the time of a call to another CPU that has halted.
  */
 #define HALT_ROUNDS	15
+#define HALT_TRIES	(4 * HALT_ROUNDS)
+/* So few may all have been about to halt. */
+#define HALT_ENOUGH	8
 /* In exits. Less, and the HLT did not exit: the sending did. More is noise. */
 #define HALT_EXITS_MIN	2
 #define HALT_EXITS_MAX	16
 
-static void no_call(void *unused)
+static void says_idle(void *idle)
 {
+	*(bool *)idle = is_idle_task(current);
 }
 
 static int compare(const void *a, const void *b)
@@ -468,6 +492,17 @@ static int compare(const void *a, const void *b)
 	const u64 *x = a, *y = b;
 
 	return *x < *y ? -1 : *x > *y;
+}
+
+/* The first online CPU from that one on that is not this one. */
+static unsigned int other_cpu(unsigned int from)
+{
+	unsigned int cpu, this = smp_processor_id();
+
+	for_each_cpu_wrap(cpu, cpu_online_mask, from)
+		if (cpu != this)
+			return cpu;
+	return nr_cpu_ids;
 }
 
 u32 hybrid_idle_measure(u32 exit_ns)
@@ -478,28 +513,32 @@ u32 hybrid_idle_measure(u32 exit_ns)
 	if (!exit_ns)
 		return 0;
 	WRITE_ONCE(paused, true);
-	for (i = 0; i < HALT_ROUNDS; i++) {
+	for (i = 0; i < HALT_TRIES && n < HALT_ROUNDS; i++) {
 		usleep_range(1000, 1500);
 		cpus_read_lock();
 		preempt_disable();
-		other = cpumask_any_but(cpu_online_mask, smp_processor_id());
+		other = other_cpu(i % nr_cpu_ids);
 		if (other < nr_cpu_ids) {
 			u64 begin = rdtsc_ordered();
+			bool idle = false;
 
-			smp_call_function_single(other, no_call, NULL, 1);
-			cycles[n++] = rdtsc_ordered() - begin;
+			smp_call_function_single(other, says_idle, &idle, 1);
+			cycles[n] = rdtsc_ordered() - begin;
+			/* One that was busy says nothing of halts. */
+			n += idle;
 		}
 		preempt_enable();
 		cpus_read_unlock();
 	}
 	WRITE_ONCE(paused, false);
-	/* The lower quartile: a few find the other CPU awake, more find the host busy. */
-	if (n) {
+	/* The lower quartile: a few find the other CPU about to halt, more find the host busy. */
+	if (n >= HALT_ENOUGH) {
 		sort(cycles, n, sizeof(cycles[0]), compare, NULL);
 		ns = mul_u64_u32_div(cycles[n / 4], USEC_PER_SEC, tsc_khz);
+		if (ns < (u64)HALT_EXITS_MIN * exit_ns)
+			return 0;
 	}
-	if (n && ns < (u64)HALT_EXITS_MIN * exit_ns)
-		return 0;
+	/* Where there is no other CPU, or none that is ever idle, the least it can be. */
 	ns = clamp_t(u64, ns, (u64)HALT_EXITS_MIN * exit_ns, (u64)HALT_EXITS_MAX * exit_ns);
 	return min_t(u64, ns, U32_MAX);
 }

@@ -122,8 +122,11 @@ static u32 idle_facts(void)
 	drv = cpuidle_get_driver();
 	if (hybrid_idle_ours(drv))
 		drv = NULL;
-	/* Without a driver, a kernel that may use MWAIT does: neither an exit nor an IPI. */
-	if (drv || boot_cpu_has(X86_FEATURE_MWAIT))
+	/*
+	 * Without a driver, a kernel that may use MWAIT does: neither an exit nor an IPI. And one in
+	 * TDX has its own way to halt (tdx_safe_halt()): HLT itself may lose a wake-up there.
+	 */
+	if (drv || boot_cpu_has(X86_FEATURE_MWAIT) || boot_cpu_has(X86_FEATURE_TDX_GUEST))
 		facts |= BIT(HYBRID_KERNEL_CPUIDLE);
 	if (drv && !strcmp(drv->name, "haltpoll"))
 		facts |= BIT(HYBRID_KERNEL_HALTPOLL);

@@ -164,6 +164,8 @@ static const char *const op_texts[HYBRID_OP_NR][HYBRID_WHY_NR] = {
 			"Another cpuidle driver, the kernel's haltpoll, MWAIT or idle=poll is active and stays in charge, or cpuidle is switched off.",
 		[HYBRID_WHY_NO_STEAL_TIME] =
 			"The kernel does not account for the time that the host takes away, so polling could not be stopped on an overcommitted host; idle=poll does it nevertheless.",
+		[HYBRID_WHY_NOT_WORTH] =
+			"Measured: reading the TSC, which polling does all the time, exits here as well.",
 		[HYBRID_WHY_OVERCOMMIT] =
 			"The host takes processor time away from this guest (steal time), so some CPUs do not poll until that has stopped for a few seconds.",
 		[HYBRID_WHY_NO_GAIN] =
@@ -305,6 +307,9 @@ static enum hybrid_reason why_idle(const struct hybrid_caps *c, const struct hyb
 		return HYBRID_WHY_KERNEL_IDLE;
 	if (!cost->exit_ns || !cost->halt_ns)
 		return HYBRID_WHY_NO_EXIT;
+	/* Polling reads the TSC: where that exits, each turn costs as much as a halt. */
+	if (cost->tsc_ns > cost->exit_ns / 2)
+		return HYBRID_WHY_NOT_WORTH;
 	return steal_time_known(c) ? HYBRID_WHY_SAVES : HYBRID_WHY_NO_STEAL_TIME;
 }
 

@@ -19,6 +19,7 @@ enum hybrid_probe {
  * struct hybrid_cost - minimum over many rounds, per probe
  * @ns: nanoseconds of one operation, measuring overhead removed; 0 = not measured
  * @rounds: how many rounds the minimum was taken over
+ * @tsc_ns: what measuring itself takes, about a reading of the TSC; 0 = not measured
  * @exit_ns: what one exit costs: CPUID less the reference; 0 where nothing exits or
  *	nothing was measured
  * @halt_ns: what halting and being woken up by another CPU costs, at least two exits; 0 where
@@ -27,6 +28,7 @@ enum hybrid_probe {
 struct hybrid_cost {
 	u32 ns[HYBRID_PROBE_NR];
 	u32 rounds[HYBRID_PROBE_NR];
+	u32 tsc_ns;
 	u32 exit_ns;
 	u32 halt_ns;
 };

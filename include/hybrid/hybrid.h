@@ -53,7 +53,8 @@ int hybrid_refresh(void);
 /**
  * hybrid_notifier_register() - be told of each new state
  * @nb: called in process context, one event at a time, after the state is published and with
- *	what it published. It may sleep and call all of this header except these two functions.
+ *	what it published. It may sleep and call all of this header except these two functions
+ *	and hybrid_refresh().
  *
  * What was decided before is not repeated: call hybrid_state_get() after this.
  *

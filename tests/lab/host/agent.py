@@ -3,11 +3,13 @@
 counts their exits, on request of the runner, over a virtio-serial port.
 
 Requests and answers are JSON lines: {"id", "call", ...} -> {"id", "ok"|"error", ...}.
-A heartbeat {"beat": n} every five seconds tells a dead host from a busy one.
+A heartbeat {"beat": n} every five seconds tells a dead host from a busy one. An empty line is no
+request, only an interrupt for each CPU of this host.
 """
 import glob
 import json
 import os
+import queue
 import re
 import signal
 import socket
@@ -134,7 +136,7 @@ class KvmHost(Host):
         sh(f"modprobe {'kvm_amd' if self.isa == 'svm' else 'kvm_intel'} nested=1")
         os.mkdir(self.TRACE)
         for name in self.HISTS:
-            self._hist(name, "pause")
+            self._hist(name, "pause", size=4096)
 
     @staticmethod
     def arguments(spec, console, control, cpu="host"):
@@ -228,10 +230,12 @@ class KvmHost(Host):
             self.busy.wait()
             self.busy = None
 
-    def _hist(self, name, action):
-        # Appended: opening a trigger file for truncation removes its triggers.
+    def _hist(self, name, action, size=128):
+        # Each command allocates a whole histogram, before it is found that there is one: only
+        # the first one has to be large. Appended: opening a trigger file for truncation removes
+        # its triggers.
         with open(f"{self.TRACE}/events/kvm/{name}/trigger", "a") as f:
-            f.write(f"hist:keys={self.HISTS[name]}:size=16384:{action}")
+            f.write(f"hist:keys={self.HISTS[name]}:size={size}:{action}")
 
     def _stop_guest(self):
         """So that the counters, switched one after the other, see the same exits."""
@@ -421,6 +425,26 @@ def open_port():
         time.sleep(0.1)
 
 
+def interrupt_cpus():
+    for cpu in range(os.cpu_count()):
+        os.sched_setaffinity(0, {cpu})
+
+
+def read_requests(port, requests):
+    pending = b""
+    while True:
+        data = port.read(4096)
+        if not data:            # nobody is connected
+            time.sleep(0.1)
+            continue
+        *lines, pending = (pending + data).split(b"\n")
+        for line in lines:
+            if line:
+                requests.put(json.loads(line))
+            else:
+                interrupt_cpus()
+
+
 def handle(host, request):
     call = request["call"]
     if call == "hello":
@@ -481,26 +505,20 @@ def main():
             time.sleep(5)
 
     threading.Thread(target=beat, daemon=True).start()
-    pending = b""
+    requests = queue.SimpleQueue()
+    threading.Thread(target=read_requests, args=(port, requests), daemon=True).start()
     while True:
-        data = port.read(4096)
-        if not data:            # nobody is connected
-            time.sleep(0.1)
-            continue
-        pending += data
-        while b"\n" in pending:
-            line, pending = pending.split(b"\n", 1)
-            request = json.loads(line)
-            try:
-                answer = {"ok": handle(host, request)}
-            except GuestDied as e:
-                answer = {"error": str(e), "kind": "guest"}
-            except LostRecords as e:
-                answer = {"error": str(e), "kind": "lost"}
-            except Exception as e:  # pylint: disable=broad-except
-                traceback.print_exc()
-                answer = {"error": f"{type(e).__name__}: {e}", "kind": "lab"}
-            send({"id": request["id"], **answer})
+        request = requests.get()
+        try:
+            answer = {"ok": handle(host, request)}
+        except GuestDied as e:
+            answer = {"error": str(e), "kind": "guest"}
+        except LostRecords as e:
+            answer = {"error": str(e), "kind": "lost"}
+        except Exception as e:  # pylint: disable=broad-except
+            traceback.print_exc()
+            answer = {"error": f"{type(e).__name__}: {e}", "kind": "lab"}
+        send({"id": request["id"], **answer})
 
 
 try:

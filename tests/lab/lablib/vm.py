@@ -22,6 +22,10 @@ from .say import Failure, say
 HOSTS = ("bare", "kvm", "xen")
 VARIANTS = ("default", "nopv", "pvirq", "nopv-pvirq")
 HEARTBEAT = 180     # seconds of silence after which a host is dead
+# Seconds of silence after which a host is poked. QEMU's VMRUN changes cpu->interrupt_request without
+# the lock that protects it (target/i386/tcg: helper_vmrun()): an interrupt raised at that moment, a
+# timer's say, waits until there is another one, for ever on an idle host.
+SILENCE = 12
 
 
 class Lost(Failure):
@@ -192,7 +196,8 @@ class Nested:
             return (outer(self.name, 3072, self.smp) + nested_boot(self.name, self.smp)
                     + ["-serial", f"file:{console}"]
                     + disk(images.host_image(), "root") + disk(self.payload.image, "payload")
-                    + ["-chardev", f"socket,id=lab,path={tmp}/lab,server=on,wait=off",
+                    + ["-qmp", f"unix:{tmp}/qmp,server=on,wait=off",
+                       "-chardev", f"socket,id=lab,path={tmp}/lab,server=on,wait=off",
                        "-device", "virtio-serial-pci",
                        "-device", "virtserialport,chardev=lab,name=org.hybrid.lab"])
 
@@ -206,6 +211,7 @@ class Nested:
     def _meet(self):
         started = time.monotonic()
         self.answers = {}
+        self.about = None
         self.beat = time.monotonic()
         self.wake = threading.Condition()
         self.sock = self._connect(f"{self.vm.dir}/lab")
@@ -250,14 +256,19 @@ class Nested:
         except OSError:
             raise HostDied("the host ended by itself") from None
         end = time.monotonic() + patience
+        poke = 0
         with self.wake:
             while number not in self.answers:
                 self.wake.wait(1)
                 now = time.monotonic()
+                if self.about and now > max(self.beat + SILENCE, poke):
+                    poke = now + SILENCE
+                    say(f"the {self.name} host is silent, and poked")
+                    self.sock.sendall(b"\n")
                 if not self.vm.alive():
                     raise HostDied("the host ended by itself")
                 if now - self.beat > HEARTBEAT:
-                    raise HostDied(f"no heartbeat of the host for {HEARTBEAT} s")
+                    raise HostDied(f"no heartbeat of the host for {HEARTBEAT} s: {self._where()}")
                 if now > end:
                     raise HostDied(f"the host did not answer {call!r} within {patience} s")
             answer = self.answers.pop(number)
@@ -268,6 +279,21 @@ class Nested:
         if answer["kind"] == "lost":
             raise Lost(answer["error"])
         raise Failure(f"{self.name} host, {call}: {answer['error']}")
+
+    def _where(self):
+        """Where the CPUs of a host are that no longer answers, twice: do they still run?"""
+        found = []
+        try:
+            qmp = Qmp(f"{self.vm.dir}/qmp", self.vm.alive)
+            for _ in range(2):
+                said = qmp.do("human-monitor-command", **{"command-line": "info registers -a"})
+                found += [" ".join(line.split()) for line in said.splitlines()
+                          if line.startswith(("CPU#", "RIP", "CR0"))]
+                time.sleep(1)
+            qmp.close()
+        except (OSError, Failure) as e:
+            found.append(f"the outer QEMU does not answer: {e}")
+        return "; ".join(found)
 
     def start(self, spec):
         self._call("start", spec["boot_timeout"] + 180, spec=spec)
