@@ -78,6 +78,10 @@ class Host:
         """What the guest's CPUs do, in lines: for a guest that no longer answers."""
         return []
 
+    def last_words(self):
+        """Of a guest that died, in a line."""
+        return " | ".join(tail(CONSOLE, 3))
+
     def move(self, cpu):
         """Migrate the guest, to that CPU if it can be chosen; milliseconds of downtime, or 0."""
         downtime = self.migrate(cpu)
@@ -195,6 +199,10 @@ class KvmHost(Host):
 
     def alive(self):
         return self.qemu is not None and self.qemu.poll() is None
+
+    def last_words(self):
+        return f"QEMU: {self.qemu and self.qemu.poll()}, {' | '.join(tail('/run/qemu.log', 2))}; guest: " \
+            + super().last_words()
 
     def kill(self):
         if self.qemu:
@@ -512,7 +520,7 @@ def main():
         try:
             answer = {"ok": handle(host, request)}
         except GuestDied as e:
-            answer = {"error": str(e), "kind": "guest"}
+            answer = {"error": f"{e} ({host.last_words()})", "kind": "guest"}
         except LostRecords as e:
             answer = {"error": str(e), "kind": "lost"}
         except Exception as e:  # pylint: disable=broad-except
