@@ -363,6 +363,7 @@ if __name__ == "__main__":
     suite = unittest.TestSuite(unittest.defaultTestLoader.loadTestsFromModule(module) for module in
                                (sys.modules[__name__], importlib.import_module("lablib.test_bench"),
                                 importlib.import_module("lablib.test_benchirq"),
+                                importlib.import_module("lablib.test_check"),
                                 importlib.import_module("test_ktap")))
     result = unittest.TextTestRunner(stream=sys.stderr, verbosity=1).run(suite)
     bad = len(result.failures) + len(result.errors)
