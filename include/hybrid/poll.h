@@ -43,7 +43,7 @@
  * what has become of them. Unless they became short, the next probe comes after twice as many,
  * up to HYBRID_POLL_PROBE_MAX; each idle time that is short halves that again. On a CPU that only
  * has idle times that cannot be won (each more than 2 * C) this takes less than
- * 1 / HYBRID_POLL_PROBE_MIN = 1.6 % of its time, and soon 1 / HYBRID_POLL_PROBE_MAX.
+ * 1 / HYBRID_POLL_PROBE_MIN = 6.3 % of its time, and soon 1 / HYBRID_POLL_PROBE_MAX.
  *
  * The bound is in terms of the C that the algorithm is given, since hybrid_poll_init(), and but
  * for overcommit (below). If the real price is C / r, the factor is 2 * max(r, 1 / r): polls and
@@ -62,7 +62,7 @@
 #define HYBRID_POLL_STEPS	8
 #define HYBRID_POLL_CREDIT	2	/* times C: what it may spend before it has earned it */
 #define HYBRID_POLL_SAVINGS	16	/* times C: more than that is not kept in the account */
-#define HYBRID_POLL_PROBE_MIN	64
+#define HYBRID_POLL_PROBE_MIN	16
 #define HYBRID_POLL_PROBE_MAX	4096
 #define HYBRID_POLL_PROBE_TIMES	16
 #define HYBRID_POLL_COST_MAX	(1u << 30)
