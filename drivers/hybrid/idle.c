@@ -147,7 +147,7 @@ static noinstr int xen_runnable(u64 *ns)
  */
 static noinstr u64 xen_stolen(struct sleeper *c, u64 stolen, u64 much)
 {
-	u64 before = c->runnable;
+	u64 before = c->runnable, runnable = 0;
 
 	if (stolen <= much) {
 		c->runnable += stolen;
@@ -155,7 +155,13 @@ static noinstr u64 xen_stolen(struct sleeper *c, u64 stolen, u64 much)
 	}
 	if (xen_runnable(&c->runnable))
 		return stolen;
-	return c->runnable > before ? min(stolen, c->runnable - before) : 0;
+	if (c->runnable > before)
+		runnable = min(stolen, c->runnable - before);
+	/*
+	 * The rest is what it waited for the device model. Each of these waits ends with a wake-up, as
+	 * a halt does; that takes no longer than the wait, which has a wake-up of the device model.
+	 */
+	return runnable - min(runnable, stolen - runnable);
 }
 
 /*
