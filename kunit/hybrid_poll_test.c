@@ -55,7 +55,7 @@ static void bound_exhaustive(struct kunit *test)
 
 		hybrid_poll_init(&p, 8);
 		for (i = 0, rest = run; i < 8; i++, rest /= ARRAY_SIZE(lengths)) {
-			KUNIT_ASSERT_LE(test, hybrid_poll_limit(&p), 2 * p.cost);
+			KUNIT_ASSERT_LE(test, hybrid_poll_limit(&p), HYBRID_POLL_PROBE_REACH * p.cost);
 			pay(&p, &b, lengths[rest % ARRAY_SIZE(lengths)]);
 			KUNIT_ASSERT_TRUE_MSG(test, bound_holds(&p, &b), "run %u, %u", run, i);
 		}
@@ -191,7 +191,7 @@ static void idle_polls_little(struct kunit *test)
 		for (i = 0; i < 10000; i++)
 			pay(&p, &b, lengths[k]);
 		/* Shorter ones are won by probes: then the CPU was not idle that long. */
-		if (lengths[k] > 2 * p.cost)
+		if (lengths[k] > HYBRID_POLL_PROBE_REACH * p.cost)
 			KUNIT_EXPECT_LE_MSG(test, 50 * b.polled, b.idle, "%u: polled %llu of %llu",
 					    lengths[k], (unsigned long long)b.polled,
 					    (unsigned long long)b.idle);
@@ -335,7 +335,7 @@ static void overcommit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, p.calm, HYBRID_POLL_STEAL_CALM);
 }
 
-/* Whatever comes, and whatever is in the struct: no limit but 0 ... 2 * C. */
+/* Whatever comes, and whatever is in the struct: no limit but 0 ... 3 * C. */
 static void poll_extremes(struct kunit *test)
 {
 	static const u64 values[] = { 0, 1, 127, 128, HYBRID_POLL_COST_MAX, 0xffffffff,
@@ -354,12 +354,12 @@ static void poll_extremes(struct kunit *test)
 		for (k = 0; k < 300; k++) {
 			u32 limit = hybrid_poll_limit(&p);
 
-			KUNIT_ASSERT_LE(test, limit, 2 * p.cost);
+			KUNIT_ASSERT_LE(test, limit, HYBRID_POLL_PROBE_REACH * p.cost);
 			hybrid_poll_learn(&p, limit, values[k & 1 ? i : j]);
 			KUNIT_ASSERT_LE(test, p.slack, (u64)p.cost * HYBRID_POLL_SAVINGS);
 		}
 		hybrid_poll_steal(&p, values[i], values[j] / 2, values[j]);
-		KUNIT_ASSERT_LE(test, hybrid_poll_limit(&p), 2 * p.cost);
+		KUNIT_ASSERT_LE(test, hybrid_poll_limit(&p), HYBRID_POLL_PROBE_REACH * p.cost);
 	}
 }
 

@@ -46,15 +46,13 @@ static noinstr u32 best(const struct hybrid_poll *p)
 noinstr u32 hybrid_poll_limit(const struct hybrid_poll *p)
 {
 	u32 cost = p->cost;
-	u32 limit = p->probe ? 2 * cost : best(p);
+	u32 limit = p->probe ? HYBRID_POLL_PROBE_REACH * cost : best(p);
 
 	if (!cost || hybrid_poll_overcommitted(p))
 		return 0;
-	if (p->slack >= cost)
-		return limit;
-	if (limit < cost - (u32)p->slack)
+	if (p->slack < cost && limit < cost - (u32)p->slack)
 		return cost - (u32)p->slack;
-	return min_t(u32, limit, cost + (u32)p->slack);
+	return min_t(u64, limit, cost + p->slack);
 }
 
 static noinstr void settle(struct hybrid_poll *p, u32 limit, u64 length)

@@ -38,12 +38,12 @@
  *
  * Probes: two CPUs that wake each other in turn and both halt see idle times of more than C,
  * as each one contains the other's wake-up; if one of them polled, they would become short.
- * So after HYBRID_POLL_PROBE_MIN long idle times in a row, one is polled for up to 2 * C, and
+ * So after HYBRID_POLL_PROBE_MIN long idle times in a row, one is polled for up to 3 * C, and
  * as long as that wins, the next ones as well, HYBRID_POLL_PROBE_TIMES in all: enough to learn
  * what has become of them. Unless they became short, the next probe comes after twice as many,
  * up to HYBRID_POLL_PROBE_MAX; each idle time that is short halves that again. On a CPU that only
- * has idle times that cannot be won (each more than 2 * C) this takes less than
- * 1 / HYBRID_POLL_PROBE_MIN = 6.3 % of its time, and soon 1 / HYBRID_POLL_PROBE_MAX.
+ * has idle times that cannot be won (each more than 3 * C) this takes less than
+ * 1 / HYBRID_POLL_PROBE_MIN = 4.2 % of its time, and soon 1 / HYBRID_POLL_PROBE_MAX.
  *
  * The bound is in terms of the C that the algorithm is given, since hybrid_poll_init(), and but
  * for overcommit (below). If the real price is C / r, the factor is 2 * max(r, 1 / r): polls and
@@ -62,7 +62,8 @@
 #define HYBRID_POLL_STEPS	8
 #define HYBRID_POLL_CREDIT	2	/* times C: what it may spend before it has earned it */
 #define HYBRID_POLL_SAVINGS	16	/* times C: more than that is not kept in the account */
-#define HYBRID_POLL_PROBE_MIN	16
+#define HYBRID_POLL_PROBE_REACH	3	/* times C: the other one's wake-up, and what it does */
+#define HYBRID_POLL_PROBE_MIN	24
 #define HYBRID_POLL_PROBE_MAX	4096
 #define HYBRID_POLL_PROBE_TIMES	16
 #define HYBRID_POLL_COST_MAX	(1u << 30)
@@ -108,7 +109,7 @@ void hybrid_poll_init(struct hybrid_poll *p, u32 cost);
  * hybrid_poll_limit() - how long to poll at most, this time
  * @p: any content
  *
- * Return: 0 (do not) ... 2 * C
+ * Return: 0 (do not) ... 3 * C
  */
 u32 hybrid_poll_limit(const struct hybrid_poll *p);
 
