@@ -482,7 +482,7 @@ u64 hybrid_idle_count(enum hybrid_idle_count what)
  */
 #define HALT_ROUNDS	15
 #define HALT_TRIES	(4 * HALT_ROUNDS)
-/* So few may all have been about to halt. */
+/* Fewer idle CPUs say nothing; half as many have to have halted. */
 #define HALT_ENOUGH	8
 /* In exits. Less, and the HLT did not exit: the sending did. More is noise. */
 #define HALT_EXITS_MIN	2
@@ -511,6 +511,11 @@ static unsigned int other_cpu(unsigned int from)
 	return nr_cpu_ids;
 }
 
+static u64 to_ns(u64 cycles)
+{
+	return mul_u64_u32_div(cycles, USEC_PER_SEC, tsc_khz);
+}
+
 u32 hybrid_idle_measure(u32 exit_ns)
 {
 	u64 cycles[HALT_ROUNDS], ns = 0;
@@ -537,12 +542,17 @@ u32 hybrid_idle_measure(u32 exit_ns)
 		cpus_read_unlock();
 	}
 	WRITE_ONCE(paused, false);
-	/* The lower quartile: a few find the other CPU about to halt, more find the host busy. */
 	if (n >= HALT_ENOUGH) {
+		unsigned int awake = 0;
+
 		sort(cycles, n, sizeof(cycles[0]), compare, NULL);
-		ns = mul_u64_u32_div(cycles[n / 4], USEC_PER_SEC, tsc_khz);
-		if (ns < (u64)HALT_EXITS_MIN * exit_ns)
+		/* An idle CPU may have been about to halt: that takes less than two exits. */
+		while (awake < n && to_ns(cycles[awake]) < (u64)HALT_EXITS_MIN * exit_ns)
+			awake++;
+		if (n - awake < HALT_ENOUGH / 2)
 			return 0;
+		/* The lower quartile of the others: many found the host busy. */
+		ns = to_ns(cycles[awake + (n - awake) / 4]);
 	}
 	/* Where there is no other CPU, or none that is ever idle, the least it can be. */
 	ns = clamp_t(u64, ns, (u64)HALT_EXITS_MIN * exit_ns, (u64)HALT_EXITS_MAX * exit_ns);

@@ -140,7 +140,7 @@ class KvmHost(Host):
         sh(f"modprobe {'kvm_amd' if self.isa == 'svm' else 'kvm_intel'} nested=1")
         os.mkdir(self.TRACE)
         for name in self.HISTS:
-            self._hist(name, "pause", size=4096)
+            self._hist(name, "pause", size=16384)
 
     @staticmethod
     def arguments(spec, console, control, cpu="host"):

@@ -3,7 +3,8 @@
 import re
 import time
 
-from .cases import BEFORE, case_clean, load, need, ok, polls_won, status, PING_PONG, Wrong
+from .cases import (BEFORE, NO_PING_PONG, PING_PONG, Wrong, case_clean, load, need, ok, polls_won,
+                    status)
 from .cases_pveoi import case_eoi_move
 from .cases_migrate_user import (case_mn_born_rich, case_mn_cli, case_mn_orchestrated,
                                  start_worker, worker_blocks)
@@ -326,7 +327,7 @@ def case_mn_polling(guest):
     again = polls_won(guest, f"after the move, {said}")
     need(after[0] == generation + 1, f"costs are not measured anew: generation {after[0]}")
     need(after[1] and after[2] and after[1:] != (exit_ns, halt_ns), f"not measured anew: {said}")
-    ok(guest.run("pkill pingpong"), "pkill pingpong")
+    ok(guest.run(NO_PING_PONG), "pkill pingpong")
     guest.note(f"downtime {downtime} ms; 100 polls won within {again:.1f} s after it; {said}")
     unload_driver(guest)
 
