@@ -70,6 +70,11 @@ static u32 halt_ns;		/* what was measured */
 static bool paused;		/* while halts are measured */
 static bool rebooting;
 
+static __always_inline u64 to_ns(u64 cycles)
+{
+	return mul_u64_u32_div(cycles, USEC_PER_SEC, tsc_khz);
+}
+
 /* Changes each time the idle task is switched away from: a new sleep has begun. */
 static __always_inline unsigned long this_sleep(void)
 {
@@ -176,7 +181,7 @@ static noinstr void judge_window(struct sleeper *c, u64 now)
 	u64 steal = __this_cpu_read(kernel_cpustat.cpustat[CPUTIME_STEAL]);
 	/* Bounded, as the TSC may have jumped back and the quotient has to fit. */
 	u64 cycles = min_t(u64, now - c->window_start, 1ull << 50);
-	u64 ns = mul_u64_u32_div(cycles, USEC_PER_SEC, tsc_khz);
+	u64 ns = to_ns(cycles);
 	bool off = c->window_won > HOST_POLL_WINS * c->window_halts &&
 		   !hybrid_poll_overcommitted(&c->poll);
 	u64 stolen = steal - c->window_steal;
@@ -473,7 +478,7 @@ u64 hybrid_idle_count(enum hybrid_idle_count what)
 	for_each_possible_cpu(cpu)
 		sum += READ_ONCE(per_cpu(sleepers, cpu).count[what]);
 	if (what == HYBRID_IDLE_POLLED && tsc_khz)
-		return mul_u64_u32_div(sum, USEC_PER_SEC, tsc_khz);
+		return to_ns(sum);
 	return sum;
 }
 
@@ -509,11 +514,6 @@ static unsigned int other_cpu(unsigned int from)
 		if (cpu != this)
 			return cpu;
 	return nr_cpu_ids;
-}
-
-static u64 to_ns(u64 cycles)
-{
-	return mul_u64_u32_div(cycles, USEC_PER_SEC, tsc_khz);
 }
 
 u32 hybrid_idle_measure(u32 exit_ns)

@@ -201,8 +201,8 @@ class KvmHost(Host):
         return self.qemu is not None and self.qemu.poll() is None
 
     def last_words(self):
-        return f"QEMU: {self.qemu and self.qemu.poll()}, {' | '.join(tail('/run/qemu.log', 2))}; guest: " \
-            + super().last_words()
+        said = " | ".join(tail("/run/qemu.log", 2))
+        return f"QEMU: {self.qemu and self.qemu.poll()}, {said}; guest: {super().last_words()}"
 
     def kill(self):
         if self.qemu:

@@ -247,14 +247,17 @@ class Nested:
                         self.answers[message["id"]] = message
                 self.wake.notify_all()
 
+    def _send(self, line):
+        try:
+            self.sock.sendall((line + "\n").encode())
+        except OSError:
+            raise HostDied("the host ended by itself") from None
+
     def _call(self, call, patience, **params):
         """One request to the agent; patience: seconds until the host counts as dead."""
         self.serial += 1
         number = self.serial
-        try:
-            self.sock.sendall((json.dumps({"id": number, "call": call, **params}) + "\n").encode())
-        except OSError:
-            raise HostDied("the host ended by itself") from None
+        self._send(json.dumps({"id": number, "call": call, **params}))
         end = time.monotonic() + patience
         poke = 0
         with self.wake:
@@ -264,7 +267,7 @@ class Nested:
                 if self.about and now > max(self.beat + SILENCE, poke):
                     poke = now + SILENCE
                     say(f"the {self.name} host is silent, and poked")
-                    self.sock.sendall(b"\n")
+                    self._send("")
                 if not self.vm.alive():
                     raise HostDied("the host ended by itself")
                 if now - self.beat > HEARTBEAT:
