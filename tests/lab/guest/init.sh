@@ -11,7 +11,7 @@ mount -t devtmpfs dev /dev
 [ -f /order ] && while read -r m; do insmod "/lib/modules/$m" 2>/dev/null; done < /order
 
 found=
-for _ in $(seq 200); do
+for _ in $(seq 900); do
 	for d in /dev/vda /dev/xvde /dev/nvme0n1 /dev/sda; do
 		[ -b "$d" ] && mount -t squashfs -o ro "$d" /mnt 2>/dev/null && found=$d && break 2
 	done

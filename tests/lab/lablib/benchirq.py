@@ -348,10 +348,14 @@ def judge_eoi(host, variant, base, cost, upstream):
 
 
 def judge_reads(table):
-    """A plain HVM guest with the suite against a kernel with Xen's support."""
+    """A plain HVM guest with the suite against a kernel with Xen's support: what the interrupts of
+    its reads cost. Of all exits most are the clock's: a read takes as long as several ticks there,
+    which count for whoever is given less time."""
     rows = table.get(("nvme", "read"), {})
     ours, theirs = rows.get("nopv pirqs + suite"), rows.get("default")
-    what = "nvme, read: nopv pirqs + suite has fewer exits than default"
+    what = "nvme, read: nopv pirqs + suite has fewer exits for interrupts than default"
     if ours and theirs:
-        yield (PASS if ours["exits"] < theirs["exits"] else FAIL, what,
-               f"{theirs['exits']:.2f} -> {ours['exits']:.2f}")
+        cost, its_cost = (row["eoi"] + told(row) for row in (ours, theirs))
+        yield (PASS if cost < its_cost else FAIL, what,
+               f"{its_cost:.2f} -> {cost:.2f} (of {theirs['exits']:.2f} and {ours['exits']:.2f} in "
+               "all, with ticks)")
