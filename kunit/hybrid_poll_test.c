@@ -249,32 +249,60 @@ static void changes_its_mind(struct kunit *test)
 }
 
 /*
- * Two CPUs that wake each other after @work: if one halts, the other one's idle time is longer
- * by the wake-up. From both halting always, they have to get to both polling.
+ * Two CPUs that wake each other after @work, of which each @every-th takes @longer: if one halts,
+ * the other one's idle time is longer by the wake-up. Returns how many of @n idle times were halts.
  */
-static void ping_pong_wakes_up(struct kunit *test)
+static u32 ping_pong(struct hybrid_poll p[2], u32 n, u32 every, u32 longer)
 {
-	struct hybrid_poll p[2];
+	u32 cost = p[0].cost, work = 600, wake = cost, i;
 	struct bill b[2] = {};
-	u32 cost = 1000, work = 600, wake = 1000, i;
 
-	hybrid_poll_init(&p[0], cost);
-	hybrid_poll_init(&p[1], cost);
+	for (i = 0; i < n; i++) {
+		u32 limit = hybrid_poll_limit(&p[i & 1]);
+		u64 length = wake + work + (i % every == every - 1 ? longer : 0);
+
+		pay(&p[i & 1], &b[i & 1], length);
+		wake = limit && length <= limit ? 0 : cost;
+	}
+	return b[0].halts + b[1].halts;
+}
+
+static void ping_pong_begin(struct hybrid_poll p[2])
+{
+	struct bill b[2] = {};
+	u32 i;
+
+	hybrid_poll_init(&p[0], 1000);
+	hybrid_poll_init(&p[1], 1000);
 	for (i = 0; i < 100; i++) {	/* long ones first, so that both halt */
 		pay(&p[0], &b[0], 50000);
 		pay(&p[1], &b[1], 50000);
 	}
-	memset(b, 0, sizeof(b));
-	for (i = 0; i < 4000; i++) {
-		u32 limit = hybrid_poll_limit(&p[i & 1]);
-		u64 length = wake + work;
+}
 
-		pay(&p[i & 1], &b[i & 1], length);
-		wake = length <= limit ? 0 : cost;
-	}
-	KUNIT_EXPECT_LE_MSG(test, b[0].halts + b[1].halts, 400, "%u and %u halts of 4000",
-			    b[0].halts, b[1].halts);
-	KUNIT_EXPECT_EQ(test, wake, 0);
+/* From both halting always, they have to get to both polling. */
+static void ping_pong_wakes_up(struct kunit *test)
+{
+	struct hybrid_poll p[2];
+	u32 halts;
+
+	ping_pong_begin(p);
+	halts = ping_pong(p, 4000, 5000, 0);
+	KUNIT_EXPECT_LE_MSG(test, halts, 400, "%u halts of 4000", halts);
+	/* Each of these runs begins with a wake-up. */
+	KUNIT_EXPECT_LE(test, ping_pong(p, 1000, 5000, 0), 2);
+}
+
+/* ... and after an interruption, at once. */
+static void ping_pong_is_interrupted(struct kunit *test)
+{
+	struct hybrid_poll p[2];
+	u32 halts;
+
+	ping_pong_begin(p);
+	ping_pong(p, 4000, 5000, 0);
+	halts = ping_pong(p, 4000, 100, 10000);
+	KUNIT_EXPECT_LE_MSG(test, halts, 4 * 40, "%u halts after 40 interruptions", halts);
 }
 
 static void never_polls(struct kunit *test)
@@ -372,6 +400,7 @@ static struct kunit_case hybrid_poll_cases[] = {
 	KUNIT_CASE_PARAM(recorded, traces_gen_params),
 	KUNIT_CASE(changes_its_mind),
 	KUNIT_CASE(ping_pong_wakes_up),
+	KUNIT_CASE(ping_pong_is_interrupted),
 	KUNIT_CASE(never_polls),
 	KUNIT_CASE(overcommit),
 	KUNIT_CASE(poll_extremes),

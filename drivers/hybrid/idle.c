@@ -45,8 +45,8 @@
 struct sleeper {
 	struct cpuidle_device dev;
 	struct hybrid_poll poll;
-	bool polled;		/* in vain, and has not halted yet: */
-	u32 limit;		/* ... for how long, */
+	bool polled;		/* in vain so far, and has not halted yet: */
+	u32 limit;		/* ... for how long at most, */
 	u64 start;		/* ... since when, */
 	unsigned long sleep;	/* ... and in which sleep */
 	u64 window_start;
@@ -204,19 +204,20 @@ static noinstr void judge_window(struct sleeper *c, u64 now)
  */
 #define PAUSE_GAP	512
 
-/* Returns true if there is something to do. */
-static noinstr bool poll(struct sleeper *c, u64 start, u32 limit)
+/* The rest of what c->limit leaves, from now on. */
+static noinstr void poll(struct sleeper *c, u64 begin)
 {
 	unsigned long before = interrupts_seen();
+	u64 start = c->start, now, paused_at;
 	bool early, seen, ready;
-	u64 now, paused_at;
+	u32 limit = c->limit;
 
 	compat_idle_irq_enable();
 	ready = early = current_set_polling_and_test();
 	now = paused_at = rdtsc();
 	/*
 	 * A TSC that jumps back (a migration) looks like a long time and ends it. So does an
-	 * interrupt: it may have set a timer that only the idle loop programs.
+	 * interrupt, for now: it may have set a timer that only the idle loop programs.
 	 */
 	while (!ready && now - start <= limit && interrupts_seen() == before &&
 	       !READ_ONCE(paused)) {
@@ -231,14 +232,17 @@ static noinstr bool poll(struct sleeper *c, u64 start, u32 limit)
 	seen = !early && need_resched();
 	ready = current_clr_polling_and_test();
 
-	c->count[HYBRID_IDLE_POLLED] += min_t(u64, now - start, limit);
-	if (!ready)
-		return false;
+	c->count[HYBRID_IDLE_POLLED] += min_t(u64, now - begin, limit);
+	if (!ready) {
+		/* Let the idle loop look at its timers, and go on when it comes back. */
+		c->polled = true;
+		c->sleep = this_sleep();
+		return;
+	}
 	won(c, limit, now - start);
 	/* Nothing interrupted us, so a CPU must have seen us poll, and sent no IPI. */
 	if (seen && interrupts_seen() == before)
 		c->count[HYBRID_IDLE_IPIS]++;
-	return true;
 }
 
 static noinstr void halt_cpu(struct sleeper *c, u64 start, u32 limit)
@@ -264,6 +268,10 @@ static noinstr int enter(struct cpuidle_device *dev, struct cpuidle_driver *drv,
 	if (c->polled) {
 		c->polled = false;
 		if (c->sleep == this_sleep()) {
+			if (start - c->start <= c->limit && !READ_ONCE(paused)) {
+				poll(c, start);
+				return 0;
+			}
 			c->count[HYBRID_IDLE_LOST]++;
 			halt_cpu(c, c->start, c->limit);
 			return 0;
@@ -278,12 +286,10 @@ static noinstr int enter(struct cpuidle_device *dev, struct cpuidle_driver *drv,
 	limit = READ_ONCE(paused) ? 0 : hybrid_poll_limit(&c->poll);
 	if (!limit) {
 		halt_cpu(c, start, 0);
-	} else if (!poll(c, start, limit)) {
-		/* Let the idle loop look at its timers, and halt when it comes back. */
-		c->polled = true;
-		c->limit = limit;
+	} else {
 		c->start = start;
-		c->sleep = this_sleep();
+		c->limit = limit;
+		poll(c, start);
 	}
 	/* Not 1, see below: after that the haltpoll governor would poll, with the tick running. */
 	return 0;

@@ -71,14 +71,28 @@ static noinstr void probe_begin(struct hybrid_poll *p)
 	p->patience = min_t(u32, 2 * p->patience, HYBRID_POLL_PROBE_MAX);
 }
 
+static noinstr void lost(struct hybrid_poll *p)
+{
+	if (p->streak >= HYBRID_POLL_STREAK)
+		p->retries = HYBRID_POLL_RETRIES;
+	p->streak = 0;
+	p->probe = 0;
+	if (p->retries) {
+		p->retries--;
+		p->probe = HYBRID_POLL_PROBE_TIMES;
+	}
+}
+
 static noinstr void schedule_probe(struct hybrid_poll *p, u32 limit, u64 length)
 {
-	if (length > limit)
-		p->probe = 0;
-	else if (p->probe)
+	if (length > limit) {
+		lost(p);
+	} else if (p->probe) {
 		p->probe--;
+	}
 
 	if (length <= p->cost) {
+		p->streak += length <= limit;
 		p->longs = 0;
 		p->patience /= 2;
 		if (p->patience < HYBRID_POLL_PROBE_MIN)

@@ -66,6 +66,8 @@
 #define HYBRID_POLL_PROBE_MIN	24
 #define HYBRID_POLL_PROBE_MAX	4096
 #define HYBRID_POLL_PROBE_TIMES	16
+#define HYBRID_POLL_STREAK	8
+#define HYBRID_POLL_RETRIES	3
 #define HYBRID_POLL_COST_MAX	(1u << 30)
 
 /* Overcommit: shares of a window, in 1/128ths, and how many quiet windows end it. */
@@ -82,6 +84,8 @@
  * @longs: long idle times in a row, since the last probe
  * @patience: how many of them until the next probe
  * @probe: how many probes are still to come, if they win
+ * @streak: how many short idle times were polled through, since a poll was lost
+ * @retries: how many more probes are to come at once if one loses
  * @calm: windows without overcommit that are still to be seen; 0 = not overcommitted
  * @penance: how many there have to be
  * @good: windows without overcommit, since the last one
@@ -93,6 +97,8 @@ struct hybrid_poll {
 	u32 longs;
 	u32 patience;
 	u32 probe;
+	u32 streak;
+	u32 retries;
 	u32 calm;
 	u32 penance;
 	u32 good;
