@@ -70,6 +70,7 @@ enum adversary {
 	ALL_LONG,
 	ALL_SHORT,
 	BLOCKS,		/* as many of a kind as make the opposite be learned */
+	STREAKS,	/* as many short ones as make probes come at once, which are missed */
 	RANDOM,
 	HEAVY_TAIL,
 	ADVERSARIES
@@ -77,7 +78,7 @@ enum adversary {
 
 static const char *const adversary_names[] = {
 	[JUST_MISSED] = "just missed", [CRUELLEST] = "cruellest", [ALTERNATING] = "alternating",
-	[ALL_LONG] = "all long", [ALL_SHORT] = "all short", [BLOCKS] = "blocks",
+	[ALL_LONG] = "all long", [ALL_SHORT] = "all short", [BLOCKS] = "blocks", [STREAKS] = "streaks",
 	[RANDOM] = "random", [HEAVY_TAIL] = "heavy tail",
 };
 
@@ -99,6 +100,8 @@ static u64 next_length(enum adversary a, const struct hybrid_poll *p, u32 i, u32
 		return p->cost / 5;
 	case BLOCKS:
 		return i / 12 & 1 ? p->cost / 9 : 2ull * p->cost + 1;
+	case STREAKS:
+		return p->streak < p->steady && !p->retries ? p->cost / 9 : (u64)limit + 1;
 	case RANDOM:
 		return random32(seed) % (3ull * p->cost + 1);
 	default:
@@ -112,7 +115,7 @@ struct adversary_case {
 
 static const struct adversary_case adversaries[] = {
 	{ JUST_MISSED }, { CRUELLEST }, { ALTERNATING }, { ALL_LONG }, { ALL_SHORT },
-	{ BLOCKS }, { RANDOM }, { HEAVY_TAIL },
+	{ BLOCKS }, { STREAKS }, { RANDOM }, { HEAVY_TAIL },
 };
 
 static_assert(ARRAY_SIZE(adversaries) == ADVERSARIES, "an adversary is missing");
@@ -197,6 +200,20 @@ static void idle_polls_little(struct kunit *test)
 					    (unsigned long long)b.idle);
 		KUNIT_EXPECT_LE(test, b.paid, b.optimum + b.optimum / 50 + 2 * p.cost);
 	}
+}
+
+/* Bursts of short ones, which are won, and then long ones: no more than that polled, either. */
+static void bursts_poll_little(struct kunit *test)
+{
+	struct hybrid_poll p;
+	struct bill b = {};
+	u32 i;
+
+	hybrid_poll_init(&p, 320);
+	for (i = 0; i < 12000; i++)
+		pay(&p, &b, i % 12 < 8 ? 40 : 4000);
+	KUNIT_EXPECT_LE_MSG(test, 25 * b.polled, b.idle, "polled %llu of %llu",
+			    (unsigned long long)b.polled, (unsigned long long)b.idle);
 }
 
 static void trace_desc(const struct trace *t, char *desc)
@@ -397,6 +414,7 @@ static struct kunit_case hybrid_poll_cases[] = {
 	KUNIT_CASE(learns_short),
 	KUNIT_CASE(learns_nothing_is_short),
 	KUNIT_CASE(idle_polls_little),
+	KUNIT_CASE(bursts_poll_little),
 	KUNIT_CASE_PARAM(recorded, traces_gen_params),
 	KUNIT_CASE(changes_its_mind),
 	KUNIT_CASE(ping_pong_wakes_up),

@@ -46,7 +46,8 @@ struct sleeper {
 	struct cpuidle_device dev;
 	struct hybrid_poll poll;
 	bool polled;		/* in vain so far, and has not halted yet: */
-	u32 limit;		/* ... for how long at most, */
+	u32 length;		/* ... for how long, */
+	u32 limit;		/* ... of how long at most; 0 = that is void, */
 	u64 start;		/* ... since when, */
 	unsigned long sleep;	/* ... and in which sleep */
 	u64 window_start;
@@ -63,12 +64,13 @@ struct sleeper {
 static DEFINE_PER_CPU(struct sleeper, sleepers);
 
 static bool registered;		/* under hybrid's state mutex */
+static DEFINE_MUTEX(control_mutex);	/* for writing these two */
 static bool have_poll_control;
+static bool rebooting;
 static enum cpuhp_state hotplug;
 static u32 halt_cost;		/* what the CPUs' algorithms are set up with */
 static u32 halt_ns;		/* what was measured */
 static bool paused;		/* while halts are measured */
-static bool rebooting;
 
 static __always_inline u64 to_ns(u64 cycles)
 {
@@ -99,11 +101,12 @@ static __always_inline unsigned long interrupts_seen(void)
 	return n;
 }
 
-static noinstr void won(struct sleeper *c, u32 limit, u64 length)
+static noinstr void won(struct sleeper *c)
 {
 	c->count[HYBRID_IDLE_WON]++;
 	c->window_won++;
-	hybrid_poll_learn(&c->poll, limit, min_t(u64, length, limit));
+	if (c->limit)
+		hybrid_poll_learn(&c->poll, c->limit, c->length);
 }
 
 /* wrmsrl_safe() that nothing traces, since RCU does not watch here. */
@@ -204,13 +207,13 @@ static noinstr void judge_window(struct sleeper *c, u64 now)
  */
 #define PAUSE_GAP	512
 
-/* The rest of what c->limit leaves, from now on. */
-static noinstr void poll(struct sleeper *c, u64 begin)
+/* For what is left of c->limit. */
+static noinstr void poll(struct sleeper *c)
 {
 	unsigned long before = interrupts_seen();
+	u32 limit = c->limit, polled = c->length;
 	u64 start = c->start, now, paused_at;
 	bool early, seen, ready;
-	u32 limit = c->limit;
 
 	compat_idle_irq_enable();
 	ready = early = current_set_polling_and_test();
@@ -232,14 +235,15 @@ static noinstr void poll(struct sleeper *c, u64 begin)
 	seen = !early && need_resched();
 	ready = current_clr_polling_and_test();
 
-	c->count[HYBRID_IDLE_POLLED] += min_t(u64, now - begin, limit);
+	c->length = min_t(u64, now - start, limit);
+	c->count[HYBRID_IDLE_POLLED] += c->length - min(polled, c->length);
 	if (!ready) {
 		/* Let the idle loop look at its timers, and go on when it comes back. */
 		c->polled = true;
 		c->sleep = this_sleep();
 		return;
 	}
-	won(c, limit, now - start);
+	won(c);
 	/* Nothing interrupted us, so a CPU must have seen us poll, and sent no IPI. */
 	if (seen && interrupts_seen() == before)
 		c->count[HYBRID_IDLE_IPIS]++;
@@ -268,16 +272,18 @@ static noinstr int enter(struct cpuidle_device *dev, struct cpuidle_driver *drv,
 	if (c->polled) {
 		c->polled = false;
 		if (c->sleep == this_sleep()) {
-			if (start - c->start <= c->limit && !READ_ONCE(paused)) {
-				poll(c, start);
+			if (start - c->start < c->limit && !READ_ONCE(paused)) {
+				/* What ran in between is no polling. */
+				c->length = start - c->start;
+				poll(c);
 				return 0;
 			}
 			c->count[HYBRID_IDLE_LOST]++;
-			halt_cpu(c, c->start, c->limit);
+			halt_cpu(c, c->limit ? c->start : start, c->limit);
 			return 0;
 		}
 		/* It was woken up after the poll and before it halted: no exit either. */
-		won(c, c->limit, c->limit);
+		won(c);
 	}
 
 	if (start - c->window_start >= (u64)tsc_khz * MSEC_PER_SEC)
@@ -289,7 +295,8 @@ static noinstr int enter(struct cpuidle_device *dev, struct cpuidle_driver *drv,
 	} else {
 		c->start = start;
 		c->limit = limit;
-		poll(c, start);
+		c->length = 0;
+		poll(c);
 	}
 	/* Not 1, see below: after that the haltpoll governor would poll, with the tick running. */
 	return 0;
@@ -373,9 +380,10 @@ static int sleeper_offline(unsigned int cpu)
  */
 static int before_reboot(struct notifier_block *nb, unsigned long action, void *data)
 {
-	WRITE_ONCE(rebooting, true);
-	smp_mb();	/* pairs with hybrid_idle_apply()'s */
+	mutex_lock(&control_mutex);
+	rebooting = true;
 	WRITE_ONCE(have_poll_control, false);
+	mutex_unlock(&control_mutex);
 	on_each_cpu(host_poll_restore, NULL, 1);
 	return NOTIFY_DONE;
 }
@@ -386,19 +394,24 @@ static int driver_start(void)
 {
 	int err;
 
+	/* First: nothing is switched off by then that it would have to restore. */
+	register_reboot_notifier(&reboot_notifier);
 	err = cpuidle_register_driver(&driver);
 	if (err)
-		return err;
+		goto no_driver;
 	err = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "hybrid/idle:online", sleeper_online,
 				sleeper_offline);
-	if (err < 0) {
-		cpuidle_unregister_driver(&driver);
-		return err;
-	}
+	if (err < 0)
+		goto no_hotplug;
 	hotplug = err;
-	register_reboot_notifier(&reboot_notifier);
 	registered = true;
 	return 0;
+
+no_hotplug:
+	cpuidle_unregister_driver(&driver);
+no_driver:
+	unregister_reboot_notifier(&reboot_notifier);
+	return err;
 }
 
 void hybrid_idle_stop(void)
@@ -426,26 +439,38 @@ static void set_cost(void *unused)
 	hybrid_poll_init(&c->poll, READ_ONCE(halt_cost));
 	c->poll.calm = old.calm;
 	c->poll.penance = old.penance;
+	/* If it interrupts a poll: that goes by the old cost, and ends. */
+	c->limit = 0;
 	host_poll_restore(NULL);
 	host_poll_find(c);
+}
+
+/* Returns true if that is something else than before. */
+static bool set_poll_control(bool have)
+{
+	bool changed;
+
+	mutex_lock(&control_mutex);
+	have = have && !rebooting;
+	changed = have != have_poll_control;
+	WRITE_ONCE(have_poll_control, have);
+	mutex_unlock(&control_mutex);
+	return changed;
 }
 
 int hybrid_idle_apply(const struct hybrid_state *s, unsigned int percent)
 {
 	u32 cost = ns_to_cycles(s->cost.halt_ns);
-	bool control = hybrid_has(&s->caps, HYBRID_F_KVM_POLL_CONTROL) && !READ_ONCE(rebooting);
+	bool changed;
 
 	if (s->policy.op[HYBRID_OP_IDLE].path != HYBRID_PATH_POLL) {
 		hybrid_idle_stop();
 		return 0;
 	}
 	cost = min_t(u64, div_u64((u64)cost * percent, 100), HYBRID_POLL_COST_MAX);
-	if (registered && cost == halt_cost && control == have_poll_control)
+	changed = set_poll_control(hybrid_has(&s->caps, HYBRID_F_KVM_POLL_CONTROL));
+	if (registered && cost == halt_cost && !changed)
 		return 0;
-	WRITE_ONCE(have_poll_control, control);
-	smp_mb();	/* pairs with before_reboot()'s: one of us sees the other */
-	if (READ_ONCE(rebooting))
-		WRITE_ONCE(have_poll_control, false);
 	WRITE_ONCE(halt_ns, s->cost.halt_ns);
 	WRITE_ONCE(halt_cost, cost);
 	if (registered) {

@@ -30,6 +30,7 @@ void hybrid_poll_init(struct hybrid_poll *p, u32 cost)
 	p->cost = min_t(u32, cost, HYBRID_POLL_COST_MAX);
 	p->slack = (u64)p->cost * HYBRID_POLL_CREDIT;
 	p->patience = HYBRID_POLL_PROBE_MIN;
+	p->steady = HYBRID_POLL_STREAK;
 	p->penance = HYBRID_POLL_STEAL_CALM / 2;
 }
 
@@ -71,10 +72,13 @@ static noinstr void probe_begin(struct hybrid_poll *p)
 	p->patience = min_t(u32, 2 * p->patience, HYBRID_POLL_PROBE_MAX);
 }
 
-static noinstr void lost(struct hybrid_poll *p)
+static noinstr void not_won(struct hybrid_poll *p)
 {
-	if (p->streak >= HYBRID_POLL_STREAK)
+	if (p->streak >= p->steady) {
 		p->retries = HYBRID_POLL_RETRIES;
+		/* Until a probe has won: what breaks each time is not two CPUs out of step. */
+		p->steady = min_t(u32, 2 * p->steady, HYBRID_POLL_PROBE_MAX);
+	}
 	p->streak = 0;
 	p->probe = 0;
 	if (p->retries) {
@@ -85,14 +89,20 @@ static noinstr void lost(struct hybrid_poll *p)
 
 static noinstr void schedule_probe(struct hybrid_poll *p, u32 limit, u64 length)
 {
-	if (length > limit) {
-		lost(p);
+	bool won = limit && length <= limit;
+
+	if (!won) {
+		not_won(p);
 	} else if (p->probe) {
 		p->probe--;
+		p->steady = HYBRID_POLL_STREAK;
 	}
 
 	if (length <= p->cost) {
-		p->streak += length <= limit;
+		if (won) {
+			p->streak++;
+			p->retries = 0;
+		}
 		p->longs = 0;
 		p->patience /= 2;
 		if (p->patience < HYBRID_POLL_PROBE_MIN)

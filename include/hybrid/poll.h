@@ -45,6 +45,11 @@
  * has idle times that cannot be won (each more than 3 * C) this takes less than
  * 1 / HYBRID_POLL_PROBE_MIN = 4.2 % of its time, and soon 1 / HYBRID_POLL_PROBE_MAX.
  *
+ * One interruption of two such CPUs that both poll has both halt, which is what lasts, not the
+ * interruption. So after HYBRID_POLL_STREAK short idle times that polls won, and then one that was
+ * not, the next one is a probe, up to HYBRID_POLL_RETRIES of them until one wins. If none does, the
+ * streak has to be twice as long the next time, up to HYBRID_POLL_PROBE_MAX.
+ *
  * The bound is in terms of the C that the algorithm is given, since hybrid_poll_init(), and but
  * for overcommit (below). If the real price is C / r, the factor is 2 * max(r, 1 / r): polls and
  * halts cost at most max(1, 1 / r) times what they do at C, and the optimum at C is at most
@@ -84,8 +89,9 @@
  * @longs: long idle times in a row, since the last probe
  * @patience: how many of them until the next probe
  * @probe: how many probes are still to come, if they win
- * @streak: how many short idle times were polled through, since a poll was lost
- * @retries: how many more probes are to come at once if one loses
+ * @streak: how many short idle times polls have won in a row
+ * @steady: how many of them it takes for probes to come at once
+ * @retries: how many more of these there are
  * @calm: windows without overcommit that are still to be seen; 0 = not overcommitted
  * @penance: how many there have to be
  * @good: windows without overcommit, since the last one
@@ -98,6 +104,7 @@ struct hybrid_poll {
 	u32 patience;
 	u32 probe;
 	u32 streak;
+	u32 steady;
 	u32 retries;
 	u32 calm;
 	u32 penance;
