@@ -345,7 +345,7 @@ static void overcommit(struct kunit *test)
 		pay(&p, &b, 10);
 	KUNIT_EXPECT_GT(test, hybrid_poll_limit(&p), 0);
 
-	hybrid_poll_steal(&p, 600, 500, 1000);	/* mostly the host waking it up, and else */
+	hybrid_poll_steal(&p, 600, 125, 1000);	/* mostly the host waking it up, and else */
 	hybrid_poll_steal(&p, 70, 0, 1000);	/* between the thresholds: begins nothing */
 	KUNIT_EXPECT_FALSE(test, hybrid_poll_overcommitted(&p));
 	hybrid_poll_steal(&p, 150, 0, 1000);

@@ -131,8 +131,7 @@ noinstr void hybrid_poll_steal(struct hybrid_poll *p, u64 stolen, u64 halts, u64
 {
 	u64 unit = window >> 7;
 
-	/* Until the host runs a CPU that it woke up is part of what halting costs anywhere. */
-	stolen -= min_t(u64, stolen, halts);
+	stolen -= min_t(u64, stolen, HYBRID_POLL_STEAL_WAKE * halts);
 	if (stolen > unit * HYBRID_POLL_STEAL_HIGH) {
 		/* Again, and not long after the last time: then it was polling that caused it. */
 		if (!p->calm)

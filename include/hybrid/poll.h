@@ -78,6 +78,7 @@
 /* Overcommit: shares of a window, in 1/128ths, and how many quiet windows end it. */
 #define HYBRID_POLL_STEAL_HIGH	16	/* 12.5 % */
 #define HYBRID_POLL_STEAL_LOW	4	/* 3.1 % */
+#define HYBRID_POLL_STEAL_WAKE	4
 #define HYBRID_POLL_STEAL_CALM	4
 #define HYBRID_POLL_STEAL_CALM_MAX	64
 
@@ -138,8 +139,12 @@ void hybrid_poll_learn(struct hybrid_poll *p, u32 limit, u64 length);
  * hybrid_poll_steal() - judge a window, about a second, by the time the host stole in it
  * @p: what has to be judged
  * @stolen: how long the CPU was ready to run while the host ran something else
- * @halts: how much of that the CPU's halts account for: their number times C
+ * @halts: what the CPU's halts have cost: their number times C
  * @window: the length of the window, in the same unit
+ *
+ * A halted CPU is ready to run from its wake-up on. What that takes is part of C, and where the host
+ * is busy a multiple; but who waits for another's time slice waits longer by far. So for each halt
+ * HYBRID_POLL_STEAL_WAKE * C are no lack of processors.
  *
  * A share of HYBRID_POLL_STEAL_HIGH begins overcommit; it ends when so many windows in a row as
  * HYBRID_POLL_STEAL_CALM have less than HYBRID_POLL_STEAL_LOW. Where it comes back within
