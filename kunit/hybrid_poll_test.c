@@ -202,7 +202,7 @@ static void idle_polls_little(struct kunit *test)
 	}
 }
 
-/* Bursts of short ones, which are won, and then long ones: no more than that polled, either. */
+/* Bursts of short ones, which are won, and then long ones, which are not: 4 % at most. */
 static void bursts_poll_little(struct kunit *test)
 {
 	struct hybrid_poll p;

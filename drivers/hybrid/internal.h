@@ -34,7 +34,7 @@ enum hybrid_idle_count {
 	HYBRID_IDLE_LOST,	/* polled in vain */
 	HYBRID_IDLE_POLLED,
 	HYBRID_IDLE_HALTS,
-	HYBRID_IDLE_IPIS,	/* won without any interrupt: an IPI was not sent */
+	HYBRID_IDLE_IPIS,	/* won, and no interrupt ended it: an IPI was not sent */
 	HYBRID_IDLE_NR
 };
 

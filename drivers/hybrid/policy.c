@@ -169,7 +169,7 @@ static const char *const op_texts[HYBRID_OP_NR][HYBRID_WHY_NR] = {
 		[HYBRID_WHY_OVERCOMMIT] =
 			"The host takes processor time away from this guest (steal time), so some CPUs do not poll until that has stopped for a few seconds.",
 		[HYBRID_WHY_NO_GAIN] =
-			"No idle CPU was woken up within the time that a halt costs lately, so they halt at once; one sleep in 64 to 4096 is polled to see whether that has changed.",
+			"No idle CPU was woken up within the time that a halt costs lately, so they halt at once; one sleep in 24 to 4096 is polled to see whether that has changed.",
 		[HYBRID_WHY_SAVES] =
 			"Short sleeps need neither HLT nor a wake-up IPI: idle CPUs poll, at most for about as long as halting costs and only while it pays.",
 	},

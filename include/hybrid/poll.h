@@ -78,7 +78,7 @@
 /* Overcommit: shares of a window, in 1/128ths, and how many quiet windows end it. */
 #define HYBRID_POLL_STEAL_HIGH	16	/* 12.5 % */
 #define HYBRID_POLL_STEAL_LOW	4	/* 3.1 % */
-#define HYBRID_POLL_STEAL_WAKE	4
+#define HYBRID_POLL_STEAL_WAKE	4	/* times C, for each halt */
 #define HYBRID_POLL_STEAL_CALM	4
 #define HYBRID_POLL_STEAL_CALM_MAX	64
 
