@@ -191,7 +191,8 @@ read)	for n; do cat "$(node "$n")" && echo || exit 1; done ;;
 write)	while [ $# -gt 0 ]; do
 		printf %s "$2" >"$STORE/.new.$$" && mv "$STORE/.new.$$" "$(node "$1")"; shift 2
 	done ;;
-watch)	echo "$1"; fired=1 last=$(stat -c %i "$(node "$1")" 2>/dev/null)
+watch)	last=$(stat -c %i "$(node "$1")" 2>/dev/null) fired=1	# before anybody knows that it watches
+	echo "$1"
 	while [ "${count:-2}" -gt $fired ]; do
 		sleep .02
 		now=$(stat -c %i "$(node "$1")" 2>/dev/null)
