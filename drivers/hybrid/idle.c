@@ -263,29 +263,36 @@ static noinstr void halt_cpu(struct sleeper *c, u64 start, u32 limit)
 	hybrid_poll_learn(&c->poll, limit, limit ? max_t(u64, length, (u64)limit + 1) : length);
 }
 
+/* Whether this is still the sleep of the last poll, and with it done. */
+static noinstr bool go_on(struct sleeper *c, u64 now)
+{
+	if (!c->polled)
+		return false;
+	c->polled = false;
+	if (c->sleep != this_sleep()) {
+		/* It was woken up after the poll and before it halted: no exit either. */
+		won(c);
+		return false;
+	}
+	if (now - c->start < c->limit && !READ_ONCE(paused)) {
+		/* What ran in between is no polling. */
+		c->length = now - c->start;
+		poll(c);
+		return true;
+	}
+	c->count[HYBRID_IDLE_LOST]++;
+	halt_cpu(c, c->limit ? c->start : now, c->limit);
+	return true;
+}
+
 static noinstr int enter(struct cpuidle_device *dev, struct cpuidle_driver *drv, int index)
 {
 	struct sleeper *c = this_cpu_ptr(&sleepers);
 	u64 start = rdtsc();
 	u32 limit;
 
-	if (c->polled) {
-		c->polled = false;
-		if (c->sleep == this_sleep()) {
-			if (start - c->start < c->limit && !READ_ONCE(paused)) {
-				/* What ran in between is no polling. */
-				c->length = start - c->start;
-				poll(c);
-				return 0;
-			}
-			c->count[HYBRID_IDLE_LOST]++;
-			halt_cpu(c, c->limit ? c->start : start, c->limit);
-			return 0;
-		}
-		/* It was woken up after the poll and before it halted: no exit either. */
-		won(c);
-	}
-
+	if (go_on(c, start))
+		return 0;
 	if (start - c->window_start >= (u64)tsc_khz * MSEC_PER_SEC)
 		judge_window(c, start);
 	c->count[HYBRID_IDLE_ENTRIES]++;
