@@ -216,6 +216,22 @@ static void bursts_poll_little(struct kunit *test)
 			    (unsigned long long)b.polled, (unsigned long long)b.idle);
 }
 
+/* Or a single long one, after a burst that what was learned wins: of that, C / 4 at most. */
+static void pauses_are_not_polled(struct kunit *test)
+{
+	struct hybrid_poll p;
+	struct bill b = {};
+	u32 i, shorts = 0;
+
+	hybrid_poll_init(&p, 1000);
+	for (i = 0; i < 13000; i++) {
+		shorts += i % 13 < 12 ? 125 : 0;
+		pay(&p, &b, i % 13 < 12 ? 125 : 4000);
+	}
+	KUNIT_EXPECT_LE_MSG(test, b.polled, shorts + 1000 * 250, "polled %llu",
+			    (unsigned long long)b.polled);
+}
+
 static void trace_desc(const struct trace *t, char *desc)
 {
 	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%s", t->name);
@@ -345,19 +361,19 @@ static void overcommit(struct kunit *test)
 		pay(&p, &b, 10);
 	KUNIT_EXPECT_GT(test, hybrid_poll_limit(&p), 0);
 
-	hybrid_poll_steal(&p, 600, 125, 1000);	/* mostly the host waking it up, and else */
-	hybrid_poll_steal(&p, 70, 0, 1000);	/* between the thresholds: begins nothing */
+	hybrid_poll_steal(&p, 600, 5, 25, 1000);	/* mostly the host waking it up, and else */
+	hybrid_poll_steal(&p, 70, 0, 0, 1000);	/* between the thresholds: begins nothing */
 	KUNIT_EXPECT_FALSE(test, hybrid_poll_overcommitted(&p));
-	hybrid_poll_steal(&p, 150, 0, 1000);
+	hybrid_poll_steal(&p, 150, 0, 0, 1000);
 	KUNIT_EXPECT_TRUE(test, hybrid_poll_overcommitted(&p));
 	KUNIT_EXPECT_EQ(test, hybrid_poll_limit(&p), 0);
 	for (i = 0; i < HYBRID_POLL_STEAL_CALM - 1; i++)
-		hybrid_poll_steal(&p, 0, 0, 1000);
-	hybrid_poll_steal(&p, 70, 0, 1000);	/* ... but ends nothing either */
+		hybrid_poll_steal(&p, 0, 0, 0, 1000);
+	hybrid_poll_steal(&p, 70, 0, 0, 1000);	/* ... but ends nothing either */
 	for (i = 0; i < HYBRID_POLL_STEAL_CALM - 1; i++)
-		hybrid_poll_steal(&p, 0, 0, 1000);
+		hybrid_poll_steal(&p, 0, 0, 0, 1000);
 	KUNIT_EXPECT_TRUE(test, hybrid_poll_overcommitted(&p));
-	hybrid_poll_steal(&p, 0, 0, 1000);
+	hybrid_poll_steal(&p, 0, 0, 0, 1000);
 	KUNIT_EXPECT_FALSE(test, hybrid_poll_overcommitted(&p));
 	KUNIT_EXPECT_GT(test, hybrid_poll_limit(&p), 0);
 
@@ -365,9 +381,9 @@ static void overcommit(struct kunit *test)
 	for (i = 0; i < 10; i++) {
 		u32 quiet = 0;
 
-		hybrid_poll_steal(&p, 500, 0, 1000);
+		hybrid_poll_steal(&p, 500, 0, 0, 1000);
 		while (hybrid_poll_overcommitted(&p) && quiet <= HYBRID_POLL_STEAL_CALM_MAX) {
-			hybrid_poll_steal(&p, 0, 0, 1000);
+			hybrid_poll_steal(&p, 0, 0, 0, 1000);
 			quiet++;
 		}
 		KUNIT_EXPECT_EQ(test, quiet, i < 3 ? 2 * HYBRID_POLL_STEAL_CALM << i :
@@ -375,9 +391,16 @@ static void overcommit(struct kunit *test)
 	}
 	/* After as long without it, that is forgotten. */
 	for (i = 0; i < HYBRID_POLL_STEAL_CALM_MAX; i++)
-		hybrid_poll_steal(&p, 0, 0, 1000);
-	hybrid_poll_steal(&p, 500, 0, 1000);
+		hybrid_poll_steal(&p, 0, 0, 0, 1000);
+	hybrid_poll_steal(&p, 500, 0, 0, 1000);
 	KUNIT_EXPECT_EQ(test, p.calm, HYBRID_POLL_STEAL_CALM);
+
+	/* Deep inside other guests C does not hide it. */
+	hybrid_poll_init(&p, 1000);
+	hybrid_poll_steal(&p, 400000000, 220, 1000000, 1000000000);
+	KUNIT_EXPECT_FALSE(test, hybrid_poll_overcommitted(&p));
+	hybrid_poll_steal(&p, 700000000, 220, 1000000, 1000000000);
+	KUNIT_EXPECT_TRUE(test, hybrid_poll_overcommitted(&p));
 }
 
 /* Whatever comes, and whatever is in the struct: no limit but 0 ... 3 * C. */
@@ -403,7 +426,7 @@ static void poll_extremes(struct kunit *test)
 			hybrid_poll_learn(&p, limit, values[k & 1 ? i : j]);
 			KUNIT_ASSERT_LE(test, p.slack, (u64)p.cost * HYBRID_POLL_SAVINGS);
 		}
-		hybrid_poll_steal(&p, values[i], values[j] / 2, values[j]);
+		hybrid_poll_steal(&p, values[i], values[j] / 2, values[i], values[j]);
 		KUNIT_ASSERT_LE(test, hybrid_poll_limit(&p), HYBRID_POLL_PROBE_REACH * p.cost);
 	}
 }
@@ -415,6 +438,7 @@ static struct kunit_case hybrid_poll_cases[] = {
 	KUNIT_CASE(learns_nothing_is_short),
 	KUNIT_CASE(idle_polls_little),
 	KUNIT_CASE(bursts_poll_little),
+	KUNIT_CASE(pauses_are_not_polled),
 	KUNIT_CASE_PARAM(recorded, traces_gen_params),
 	KUNIT_CASE(changes_its_mind),
 	KUNIT_CASE(ping_pong_wakes_up),

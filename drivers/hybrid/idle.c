@@ -98,6 +98,9 @@ static __always_inline unsigned long interrupts_seen(void)
 #ifdef CONFIG_X86_HV_CALLBACK_VECTOR
 	n += this_cpu_read(irq_stat.irq_hv_callback_count);
 #endif
+#if IS_ENABLED(CONFIG_HYPERV)
+	n += this_cpu_read(irq_stat.hyperv_stimer0_count);
+#endif
 	return n;
 }
 
@@ -191,7 +194,7 @@ static noinstr void judge_window(struct sleeper *c, u64 now)
 
 	if (xen_domain())
 		stolen = xen_stolen(c, stolen, ns >> 5);
-	hybrid_poll_steal(&c->poll, stolen, c->window_halts * READ_ONCE(halt_ns), ns);
+	hybrid_poll_steal(&c->poll, stolen, c->window_halts, READ_ONCE(halt_ns), ns);
 	if (READ_ONCE(have_poll_control) && c->host_polls && off != c->host_poll_off)
 		host_poll_set(c, off);
 	c->window_start = now;
@@ -258,6 +261,12 @@ static noinstr void halt_cpu(struct sleeper *c, u64 start, u32 limit)
 	length = rdtsc() - start;
 	c->count[HYBRID_IDLE_HALTS]++;
 	c->window_halts++;
+	/* While halts are measured nothing is polled, whatever the account says: no experience. */
+	if (READ_ONCE(paused))
+		return;
+	/* By the time it ended, another cost may be in force, and the limit has gone with the old. */
+	if (!c->limit)
+		limit = 0;
 	/* What halting cost is not part of the sleep; but it did not end within the limit. */
 	length -= min_t(u64, length, c->poll.cost);
 	hybrid_poll_learn(&c->poll, limit, limit ? max_t(u64, length, (u64)limit + 1) : length);
@@ -425,10 +434,11 @@ void hybrid_idle_stop(void)
 {
 	if (!registered)
 		return;
-	unregister_reboot_notifier(&reboot_notifier);
 	/* sleeper_offline() runs on each CPU, which has thereby left our state for good. */
 	cpuhp_remove_state(hotplug);
 	cpuidle_unregister_driver(&driver);
+	/* Last: a reboot meanwhile finds CPUs that it has to restore. */
+	unregister_reboot_notifier(&reboot_notifier);
 	registered = false;
 }
 

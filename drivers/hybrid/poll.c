@@ -93,6 +93,9 @@ static noinstr void schedule_probe(struct hybrid_poll *p, u32 limit, u64 length)
 
 	if (!won) {
 		not_won(p);
+	} else if (p->probe && length <= best(p)) {
+		/* No merit of the probe: what was learned wins it as well. */
+		p->probe = 0;
 	} else if (p->probe) {
 		p->probe--;
 		p->steady = HYBRID_POLL_STREAK;
@@ -127,11 +130,13 @@ noinstr void hybrid_poll_learn(struct hybrid_poll *p, u32 limit, u64 length)
 	}
 }
 
-noinstr void hybrid_poll_steal(struct hybrid_poll *p, u64 stolen, u64 halts, u64 window)
+noinstr void hybrid_poll_steal(struct hybrid_poll *p, u64 stolen, u64 halts, u32 cost, u64 window)
 {
 	u64 unit = window >> 7;
+	u32 wake = max_t(u32, cost, min_t(u64, (u64)HYBRID_POLL_STEAL_WAKE * cost,
+					  HYBRID_POLL_STEAL_WAKE_MAX));
 
-	stolen -= min_t(u64, stolen, HYBRID_POLL_STEAL_WAKE * halts);
+	stolen -= min_t(u64, stolen, halts * wake);
 	if (stolen > unit * HYBRID_POLL_STEAL_HIGH) {
 		/* Again, and not long after the last time: then it was polling that caused it. */
 		if (!p->calm)

@@ -39,16 +39,17 @@
  * Probes: two CPUs that wake each other in turn and both halt see idle times of more than C,
  * as each one contains the other's wake-up; if one of them polled, they would become short.
  * So after HYBRID_POLL_PROBE_MIN long idle times in a row, one is polled for up to 3 * C, and
- * as long as that wins, the next ones as well, HYBRID_POLL_PROBE_TIMES in all: enough to learn
- * what has become of them. Unless they became short, the next probe comes after twice as many,
+ * as long as that wins what the learned limit would not, the next ones as well,
+ * HYBRID_POLL_PROBE_TIMES in all: enough to learn what has become of them. Unless they became short, the next probe comes after twice as many,
  * up to HYBRID_POLL_PROBE_MAX; each idle time that is short halves that again. On a CPU that only
  * has idle times that cannot be won (each more than 3 * C) this takes less than
  * 1 / HYBRID_POLL_PROBE_MIN = 4.2 % of its time, and soon 1 / HYBRID_POLL_PROBE_MAX.
  *
  * One interruption of two such CPUs that both poll has both halt, which is what lasts, not the
  * interruption. So after HYBRID_POLL_STREAK short idle times that polls won, and then one that was
- * not, the next one is a probe, up to HYBRID_POLL_RETRIES of them until one wins. If none does, the
- * streak has to be twice as long the next time, up to HYBRID_POLL_PROBE_MAX.
+ * not, the next one is a probe, up to HYBRID_POLL_RETRIES of them until one wins. If none wins what
+ * the learned limit would not, the streak has to be twice as long the next time, up to
+ * HYBRID_POLL_PROBE_MAX: then the pauses are no two CPUs out of step.
  *
  * The bound is in terms of the C that the algorithm is given, since hybrid_poll_init(), and but
  * for overcommit (below). If the real price is C / r, the factor is 2 * max(r, 1 / r): polls and
@@ -78,7 +79,8 @@
 /* Overcommit: shares of a window, in 1/128ths, and how many quiet windows end it. */
 #define HYBRID_POLL_STEAL_HIGH	16	/* 12.5 % */
 #define HYBRID_POLL_STEAL_LOW	4	/* 3.1 % */
-#define HYBRID_POLL_STEAL_WAKE	4	/* times C, for each halt */
+#define HYBRID_POLL_STEAL_WAKE	4	/* times C, for each halt ... */
+#define HYBRID_POLL_STEAL_WAKE_MAX 2000000 /* ... but no more than 2 ms, or C */
 #define HYBRID_POLL_STEAL_CALM	4
 #define HYBRID_POLL_STEAL_CALM_MAX	64
 
@@ -138,20 +140,22 @@ void hybrid_poll_learn(struct hybrid_poll *p, u32 limit, u64 length);
 /**
  * hybrid_poll_steal() - judge a window, about a second, by the time the host stole in it
  * @p: what has to be judged
- * @stolen: how long the CPU was ready to run while the host ran something else
- * @halts: what the CPU's halts have cost: their number times C
- * @window: the length of the window, in the same unit
+ * @stolen: how long the CPU was ready to run while the host ran something else, ns
+ * @halts: how often the CPU has halted
+ * @cost: C, ns
+ * @window: the length of the window, ns
  *
  * A halted CPU is ready to run from its wake-up on. What that takes is part of C, and where the host
- * is busy a multiple; but who waits for another's time slice waits longer by far. So for each halt
- * HYBRID_POLL_STEAL_WAKE * C are no lack of processors.
+ * is busy a multiple; but who waits for another's time slice waits longer. So for each halt
+ * HYBRID_POLL_STEAL_WAKE * C are no lack of processors, but no more than 2 ms, which is less than a
+ * slice (Linux on many processors 3 ms, Xen 10 ms): deep inside other guests C alone is as long.
  *
  * A share of HYBRID_POLL_STEAL_HIGH begins overcommit; it ends when so many windows in a row as
  * HYBRID_POLL_STEAL_CALM have less than HYBRID_POLL_STEAL_LOW. Where it comes back within
  * HYBRID_POLL_STEAL_CALM_MAX windows, polling is what brought it back, and each time twice as
  * many are asked for, up to that.
  */
-void hybrid_poll_steal(struct hybrid_poll *p, u64 stolen, u64 halts, u64 window);
+void hybrid_poll_steal(struct hybrid_poll *p, u64 stolen, u64 halts, u32 cost, u64 window);
 
 static inline bool hybrid_poll_overcommitted(const struct hybrid_poll *p)
 {
