@@ -50,16 +50,18 @@ def machine_says():
 
 
 def outer(host, mem, smp):
-    """The outer QEMU's accelerator and CPU for a kind of host."""
+    """The outer QEMU's accelerator and CPU for a kind of host. LAB_ONE_THREAD=1: where it emulates
+    several CPUs, in turns, which has none of the races that they have beside each other."""
+    tcg = "tcg,thread=single" if os.environ.get("LAB_ONE_THREAD") else "tcg"
     if hardware():
         args = ["-accel", "kvm", "-cpu", "host"]
     elif host == "xen":
         # dom0 dies of SMAP/SMEP in create_bounce_frame; Xen takes #GP in mwait_idle.
-        args = ["-accel", "tcg", "-cpu", "EPYC,+svm,+npt,-smap,-smep,-monitor"]
+        args = ["-accel", tcg, "-cpu", "EPYC,+svm,+npt,-smap,-smep,-monitor"]
     elif host == "kvm":
-        args = ["-accel", "tcg", "-cpu", "EPYC,+svm,+npt"]
+        args = ["-accel", tcg, "-cpu", "EPYC,+svm,+npt"]
     else:
-        args = ["-accel", "tcg", "-cpu", "EPYC"]
+        args = ["-accel", tcg, "-cpu", "EPYC"]
     return args + ["-smp", str(smp), "-m", str(mem), "-display", "none", "-vga", "none",
                    "-nodefaults", "-no-reboot"]
 
