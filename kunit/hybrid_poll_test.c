@@ -216,22 +216,6 @@ static void bursts_poll_little(struct kunit *test)
 			    (unsigned long long)b.polled, (unsigned long long)b.idle);
 }
 
-/* Or a single long one, after a burst that what was learned wins: of that, C / 4 at most. */
-static void pauses_are_not_polled(struct kunit *test)
-{
-	struct hybrid_poll p;
-	struct bill b = {};
-	u32 i, shorts = 0;
-
-	hybrid_poll_init(&p, 1000);
-	for (i = 0; i < 13000; i++) {
-		shorts += i % 13 < 12 ? 125 : 0;
-		pay(&p, &b, i % 13 < 12 ? 125 : 4000);
-	}
-	KUNIT_EXPECT_LE_MSG(test, b.polled, shorts + 1000 * 250, "polled %llu",
-			    (unsigned long long)b.polled);
-}
-
 static void trace_desc(const struct trace *t, char *desc)
 {
 	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%s", t->name);
@@ -438,7 +422,6 @@ static struct kunit_case hybrid_poll_cases[] = {
 	KUNIT_CASE(learns_nothing_is_short),
 	KUNIT_CASE(idle_polls_little),
 	KUNIT_CASE(bursts_poll_little),
-	KUNIT_CASE(pauses_are_not_polled),
 	KUNIT_CASE_PARAM(recorded, traces_gen_params),
 	KUNIT_CASE(changes_its_mind),
 	KUNIT_CASE(ping_pong_wakes_up),

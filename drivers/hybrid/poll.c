@@ -93,9 +93,6 @@ static noinstr void schedule_probe(struct hybrid_poll *p, u32 limit, u64 length)
 
 	if (!won) {
 		not_won(p);
-	} else if (p->probe && length <= best(p)) {
-		/* No merit of the probe: what was learned wins it as well. */
-		p->probe = 0;
 	} else if (p->probe) {
 		p->probe--;
 		p->steady = HYBRID_POLL_STREAK;
