@@ -599,8 +599,8 @@ u32 hybrid_idle_measure(u32 exit_ns)
 			awake++;
 		if (n - awake < HALT_ENOUGH / 2)
 			return 0;
-		/* The lower quartile of the others: many found the host busy. */
-		ns = to_ns(cycles[awake + (n - awake) / 4]);
+		/* The median of the others: waiting for a busy host is part of it, but no outliers. */
+		ns = to_ns(cycles[awake + (n - awake) / 2]);
 	}
 	/* Where there is no other CPU, or none that is ever idle, the least it can be. */
 	ns = clamp_t(u64, ns, (u64)HALT_EXITS_MIN * exit_ns, (u64)HALT_EXITS_MAX * exit_ns);
