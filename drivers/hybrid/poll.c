@@ -130,8 +130,8 @@ noinstr void hybrid_poll_learn(struct hybrid_poll *p, u32 limit, u64 length)
 noinstr void hybrid_poll_steal(struct hybrid_poll *p, u64 stolen, u64 halts, u32 cost, u64 window)
 {
 	u64 unit = window >> 7;
-	u32 wake = max_t(u32, cost, min_t(u64, (u64)HYBRID_POLL_STEAL_WAKE * cost,
-					  HYBRID_POLL_STEAL_WAKE_MAX));
+	u64 wake = clamp_t(u64, HYBRID_POLL_STEAL_WAKE_MAX, cost,
+			   (u64)HYBRID_POLL_STEAL_WAKE * cost);
 
 	stolen -= min_t(u64, stolen, halts * wake);
 	if (stolen > unit * HYBRID_POLL_STEAL_HIGH) {

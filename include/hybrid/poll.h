@@ -53,7 +53,8 @@
  * What that costs: bursts of 8 to 15 short idle times with single long ones between them look the
  * same, and each long one is polled for up to 3 * C, within the bound. Ending the probes, or not
  * forgetting @steady, when what was learned would have won as well spares that; but these probes
- * are what gets two CPUs over ticks, and in the lab fewer halts were saved without them.
+ * are what gets two CPUs over ticks. (In the lab fewer halts were saved without them, while the
+ * machine's speed changed as well: not proven.)
  *
  * The bound is in terms of the C that the algorithm is given, since hybrid_poll_init(), and but
  * for overcommit (below). If the real price is C / r, the factor is 2 * max(r, 1 / r): polls and
