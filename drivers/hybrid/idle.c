@@ -252,9 +252,11 @@ static noinstr void poll(struct sleeper *c)
 		c->count[HYBRID_IDLE_IPIS]++;
 }
 
-static noinstr void halt_cpu(struct sleeper *c, u64 start, u32 limit)
+/* After c->limit was polled in vain; 0 = nothing was. */
+static noinstr void halt_cpu(struct sleeper *c, u64 start)
 {
 	u64 length;
+	u32 limit;
 
 	compat_idle_halt();
 	compat_idle_irq_disable();
@@ -264,9 +266,8 @@ static noinstr void halt_cpu(struct sleeper *c, u64 start, u32 limit)
 	/* While halts are measured nothing is polled, whatever the account says: no experience. */
 	if (READ_ONCE(paused))
 		return;
-	/* By the time it ended, another cost may be in force, and the limit has gone with the old. */
-	if (!c->limit)
-		limit = 0;
+	/* Read after it ended: another cost may be in force, and the limit has gone with the old. */
+	limit = READ_ONCE(c->limit);
 	/* What halting cost is not part of the sleep; but it did not end within the limit. */
 	length -= min_t(u64, length, c->poll.cost);
 	hybrid_poll_learn(&c->poll, limit, limit ? max_t(u64, length, (u64)limit + 1) : length);
@@ -290,7 +291,7 @@ static noinstr bool go_on(struct sleeper *c, u64 now)
 		return true;
 	}
 	c->count[HYBRID_IDLE_LOST]++;
-	halt_cpu(c, c->limit ? c->start : now, c->limit);
+	halt_cpu(c, c->limit ? c->start : now);
 	return true;
 }
 
@@ -298,19 +299,17 @@ static noinstr int enter(struct cpuidle_device *dev, struct cpuidle_driver *drv,
 {
 	struct sleeper *c = this_cpu_ptr(&sleepers);
 	u64 start = rdtsc();
-	u32 limit;
 
 	if (go_on(c, start))
 		return 0;
 	if (start - c->window_start >= (u64)tsc_khz * MSEC_PER_SEC)
 		judge_window(c, start);
 	c->count[HYBRID_IDLE_ENTRIES]++;
-	limit = READ_ONCE(paused) ? 0 : hybrid_poll_limit(&c->poll);
-	if (!limit) {
-		halt_cpu(c, start, 0);
+	c->limit = READ_ONCE(paused) ? 0 : hybrid_poll_limit(&c->poll);
+	if (!c->limit) {
+		halt_cpu(c, start);
 	} else {
 		c->start = start;
-		c->limit = limit;
 		c->length = 0;
 		poll(c);
 	}
