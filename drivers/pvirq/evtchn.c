@@ -14,6 +14,7 @@
 #include <linux/cpumask.h>
 #include <linux/irq.h>
 #include <linux/irqdesc.h>
+#include <linux/kexec.h>
 #include <linux/minmax.h>
 #include <linux/mutex.h>
 #include <linux/panic_notifier.h>
@@ -82,13 +83,32 @@ static unsigned int choose_cpu(const struct cpumask *mask)
 	return best;
 }
 
+/* The port is masked. */
 static void set_cpu(struct pvirq_irq *i, unsigned int cpu)
 {
-	if (i->event.cpu != nr_cpu_ids)
+	if (i->event.cpu != nr_cpu_ids) {
 		atomic_dec(per_cpu_ptr(&load, i->event.cpu));
+		pvirq_upcall_serve(i->event.cpu, i->event.port, false);
+	}
 	i->event.cpu = cpu;
-	if (cpu != nr_cpu_ids)
+	if (cpu != nr_cpu_ids) {
 		atomic_inc(per_cpu_ptr(&load, cpu));
+		pvirq_upcall_serve(cpu, i->event.port, true);
+	}
+}
+
+/*
+ * Where it goes. One of the kernel's own choice (managed) that another CPU serves, as its own gets no
+ * events, stays with its own: its end is the interrupt's.
+ */
+static void tell_cpu(struct pvirq_irq *i, struct irq_data *data, const struct cpumask *mask)
+{
+	unsigned int cpu = i->event.cpu;
+
+	if (irqd_affinity_is_managed(data) && i->event.native < nr_cpu_ids &&
+	    !cpumask_test_cpu(cpu, mask))
+		cpu = i->event.native;
+	irq_data_update_effective_affinity(data, cpumask_of(cpu));
 }
 
 /* Returns true if Xen had to be asked. What is pending arrives on the new CPU. */
@@ -176,7 +196,7 @@ static int evtchn_set_affinity(struct irq_data *data, const struct cpumask *mask
 	if (!i->event.live)
 		return i->orig->irq_set_affinity(data, mask, force);
 	done = move_port(i, mask);
-	irq_data_update_effective_affinity(data, cpumask_of(i->event.cpu));
+	tell_cpu(i, data, mask);
 	pvirq_count(i, done ? PVIRQ_COUNT_MOVE_DONE : PVIRQ_COUNT_MOVE_AVOIDED);
 	return IRQ_SET_MASK_OK;
 }
@@ -193,7 +213,7 @@ static void connect(struct pvirq_irq *i, struct irq_data *data)
 	i->event.native = cpumask_first(irq_data_get_effective_affinity_mask(data));
 	sync_clear_bit(i->event.port, (unsigned long *)pvirq_xen_pending());
 	move_port(i, irq_data_get_effective_affinity_mask(data));
-	irq_data_update_effective_affinity(data, cpumask_of(i->event.cpu));
+	tell_cpu(i, data, irq_data_get_affinity_mask(data));
 	i->orig->irq_write_msi_msg(data, &msg);
 	/*
 	 * A device of the host's own is mapped to the pirq by what it was told. Xen maps a device
@@ -241,11 +261,10 @@ static void make_chip(struct pvirq_irq *i)
 /* The port is bound, and leads nowhere. */
 static void release(struct pvirq_irq *i)
 {
-	sync_clear_bit(i->event.port, (unsigned long *)pvirq_upcall_bound);
+	set_cpu(i, nr_cpu_ids);
 	pvirq_xen_close_port(i->event.port);
 	pvirq_xen_unmap_pirq(i->event.pirq);
 	pvirq_xen_put_pirq(i->event.pirq);
-	set_cpu(i, nr_cpu_ids);
 	mutex_lock(&ports_mutex);
 	xa_erase(&ports, i->event.port);
 	mutex_unlock(&ports_mutex);
@@ -276,12 +295,9 @@ static int evtchn_prepare(struct pvirq_irq *i, struct irq_data *data)
 	mutex_unlock(&ports_mutex);
 	if (!err && i->event.cpu == nr_cpu_ids)
 		err = -EIO;
-	if (err) {
+	if (err)
 		release(i);
-		return err;
-	}
-	sync_set_bit(port, (unsigned long *)pvirq_upcall_bound);
-	return 0;
+	return err;
 }
 
 static void evtchn_entered(struct pvirq_irq *i, struct irq_data *data)
@@ -307,11 +323,16 @@ static void evtchn_entered(struct pvirq_irq *i, struct irq_data *data)
 /* Its vector's CPU is to be the one that it came to as an event. */
 static void move_vector(struct pvirq_irq *i, struct irq_data *data, const struct cpumask *mask)
 {
+	int err;
+
 	if (i->event.native < nr_cpu_ids && cpumask_test_cpu(i->event.native, mask) &&
 	    cpu_online(i->event.native))
 		return;
-	if (irq_chip_set_affinity_parent(data, mask, true) < 0)
-		pr_warn("irq %u: no vector on the CPU that it goes to\n", i->irq);
+	err = irq_chip_set_affinity_parent(data, mask, true);
+	if (err < 0 && !irqd_affinity_is_managed(data))
+		err = irq_chip_set_affinity_parent(data, cpu_online_mask, true);
+	if (err < 0)
+		pr_warn("irq %u: no vector where it goes\n", i->irq);
 	else
 		i->event.native = cpumask_first(irq_data_get_effective_affinity_mask(data));
 }
@@ -434,7 +455,7 @@ static void leave_dead(struct pvirq_irq *i, struct irq_data *data, unsigned int 
 		return;
 	i->event.native = nr_cpu_ids;
 	move_vector(i, data, cpumask_of(i->event.cpu));
-	irq_data_update_effective_affinity(data, cpumask_of(i->event.cpu));
+	tell_cpu(i, data, irq_data_get_affinity_mask(data));
 }
 
 void pvirq_evtchn_cpu_dead(unsigned int cpu)
@@ -453,12 +474,16 @@ static int panicked(struct notifier_block *nb, unsigned long action, void *unuse
 static struct notifier_block panic_notifier = { .notifier_call = panicked, .priority = INT_MAX };
 
 static DEFINE_MUTEX(running_mutex);
-static bool barred;	/* whoever comes late must not start what was stopped for good, or for sleep */
+static bool barred;	/* failed; or stopped for good, or for sleep, which must not be undone by who is late */
 
 static int start(void)
 {
 	int err;
 
+	if (kexec_crash_loaded() && !pvirq_events_with_kdump()) {
+		pr_warn("a crash kernel is loaded, which an event would interrupt for ever; with the kernel's parameter crash_kexec_post_notifiers, load with events_with_kdump=1\n");
+		return -EBUSY;
+	}
 	err = pvirq_xen_open();
 	if (err)
 		return err;
@@ -484,8 +509,11 @@ void pvirq_evtchn_start(void)
 	int err = 0;
 
 	mutex_lock(&running_mutex);
-	if (!running && !barred)
+	if (!running && !barred) {
 		err = start();
+		/* Each attempt takes vectors, and lets Xen's tools see a callback, for a moment. */
+		barred = err;
+	}
 	mutex_unlock(&running_mutex);
 	if (err)
 		pr_warn("no event channels (error %d): lazy serves instead\n", err);

@@ -275,6 +275,7 @@ void pvirq_show(struct seq_file *m);
 
 /* main.c */
 bool pvirq_force(void);
+bool pvirq_events_with_kdump(void);
 bool pvirq_skipped(struct pci_dev *pdev);
 /* Calls for a pvirq_scan() soon. Any context. */
 void pvirq_rescan_soon(void);

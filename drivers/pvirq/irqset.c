@@ -14,6 +14,7 @@
 #include <linux/lockdep.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
+#include <linux/sched/mm.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -318,9 +319,13 @@ static void scan_locked(struct pci_dev *pdev)
 
 void pvirq_scan_device(struct pci_dev *pdev)
 {
+	/* A disk's reset may wait for its MSIs' lock: no memory by writing to it meanwhile. */
+	unsigned int noio = memalloc_noio_save();
+
 	mutex_lock(&irqs_mutex);
 	scan_locked(pdev);
 	mutex_unlock(&irqs_mutex);
+	memalloc_noio_restore(noio);
 }
 
 bool pvirq_wanted(void)

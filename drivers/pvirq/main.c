@@ -30,9 +30,18 @@ static int nr_skip;
 module_param_array(skip, charp, &nr_skip, 0444);
 MODULE_PARM_DESC(skip, "Addresses of PCI devices to leave alone, e.g. 0000:00:04.0,0000:00:05.0");
 
+static bool events_with_kdump;
+module_param(events_with_kdump, bool, 0444);
+MODULE_PARM_DESC(events_with_kdump, "Use Xen's event channels although a crash kernel is loaded, which needs crash_kexec_post_notifiers then (default 0)");
+
 bool pvirq_force(void)
 {
 	return force;
+}
+
+bool pvirq_events_with_kdump(void)
+{
+	return events_with_kdump;
 }
 
 bool pvirq_skipped(struct pci_dev *pdev)

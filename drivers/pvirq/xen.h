@@ -121,8 +121,12 @@ extern struct cpumask pvirq_upcall_cpus;
 /* Xen's number of one of them. */
 u32 pvirq_upcall_vcpu(unsigned int cpu);
 
-/* The ports that events are expected on, in the form of the page's bits. Changed atomically. */
-extern u64 pvirq_upcall_bound[PVIRQ_EVENT_WORDS];
+/*
+ * Whether a CPU serves a port's events: those of one word have each their CPU, and Xen only says that
+ * something in the word is pending. Where it has changed while the port was masked, unmasking it
+ * (pvirq_xen_unmask()) brings what is pending to the vCPU that the port is bound to. Any context.
+ */
+void pvirq_upcall_serve(unsigned int cpu, u32 port, bool serve);
 
 /* evtchn.c: what xen_upcall.c calls */
 

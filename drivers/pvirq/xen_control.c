@@ -156,6 +156,14 @@ void pvirq_control_cpus_changed(void)
 	mutex_unlock(&mutex);
 }
 
+static void serve_on_all(u32 p, bool serve)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu)
+		pvirq_upcall_serve(cpu, p, serve);
+}
+
 static int connect(void)
 {
 	struct pvirq_xenstore_page *page;
@@ -176,7 +184,7 @@ static int connect(void)
 		return err;
 	}
 	WRITE_ONCE(port, p);
-	sync_set_bit(p, (unsigned long *)pvirq_upcall_bound);
+	serve_on_all(p, true);
 	settle();
 	return 0;
 }
@@ -200,7 +208,7 @@ void pvirq_control_end(void)
 	WRITE_ONCE(port, 0);
 	if (was) {
 		sync_set_bit(was, (unsigned long *)pvirq_xen_mask());
-		sync_clear_bit(was, (unsigned long *)pvirq_upcall_bound);
+		serve_on_all(was, false);
 		if (!pvirq_xenstore_close(&store))
 			pvirq_xen_send(was);
 		memunmap(store.page);

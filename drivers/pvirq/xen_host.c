@@ -144,6 +144,9 @@ int pvirq_xen_open(void)
 {
 	int err;
 
+	/* Interrupts that belong to one of the others could not be events. */
+	if (num_online_cpus() > PVIRQ_XEN_VCPUS)
+		return -ENODEV;
 	xen_leaf = find_leaf();
 	if (!xen_leaf || !has_features())
 		return -ENODEV;

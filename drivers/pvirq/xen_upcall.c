@@ -51,11 +51,21 @@ static u8 vector;
 static enum cpuhp_state prepare_state, online_state;
 
 struct cpumask pvirq_upcall_cpus;
-u64 pvirq_upcall_bound[PVIRQ_EVENT_WORDS];
+static DEFINE_PER_CPU(u64 [PVIRQ_EVENT_WORDS], served);
 
 u32 pvirq_upcall_vcpu(unsigned int cpu)
 {
 	return per_cpu(upcalls, cpu).vcpu;
+}
+
+void pvirq_upcall_serve(unsigned int cpu, u32 port, bool serve)
+{
+	unsigned long *ports = (unsigned long *)per_cpu(served, cpu);
+
+	if (serve)
+		sync_set_bit(port, ports);
+	else
+		sync_clear_bit(port, ports);
 }
 
 /* Then the host has something to do that never ends; it comes again by itself. */
@@ -72,20 +82,20 @@ static void serve(u64 selector)
 	const struct pvirq_event_page page = {
 		.pending = pvirq_xen_pending(),
 		.mask = pvirq_xen_mask(),
-		.bound = pvirq_upcall_bound,
+		.bound = this_cpu_ptr(served),
 	};
 	struct pvirq_event_scan scan;
 	u32 port;
 
 	pvirq_event_scan_start(&scan, selector);
 	while ((port = pvirq_event_scan_next(&scan, &page))) {
-		/* Another CPU may have served it, from where it has been moved away. */
+		/* Another CPU may be serving it, from where it is being moved away. */
 		if (sync_test_and_clear_bit(port, (unsigned long *)pvirq_xen_pending()))
 			deliver(port);
 	}
 }
 
-/* Not among the bound ones, where another CPU that looks at the same word would serve it. */
+/* Nobody's, so that it is not among those that are served. */
 static void serve_test(void)
 {
 	u32 port = __this_cpu_read(upcalls.test_port);

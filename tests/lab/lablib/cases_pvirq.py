@@ -2,6 +2,7 @@
 """pvirq's cases, on a guest with spare devices: two nvme, edu, e1000e."""
 import json
 import os
+import re
 import time
 
 from .cases import ANYWHERE, Skip, Wrong, case_clean, load, need, ok, status, unload
@@ -341,6 +342,23 @@ def offline_called_off(guest):
         "! echo 0 >cpu1/online || exit; done 2>/dev/null; wait $!"), "offline, called off")
 
 
+def stay_on_their_cpus(guest):
+    """Both queues of a disk are busy: each one's events come to its CPU, although their ports are
+    in one word of the page, and often pending at once."""
+    disk = ok(guest.run(f"ls /sys/bus/pci/devices/{NVME}/nvme"), "nvme").strip()
+
+    def elsewhere():
+        rows = [line.split() for line in ok(guest.run("cat /proc/interrupts"), "interrupts")
+                .splitlines() if re.search(disk + "q[12]$", line)]
+        need(len(rows) == 2, f"not two queues: {rows}")
+        return [int(row[3 - int(row[-1][-1])]) for row in rows]
+
+    before = elsewhere()
+    read = READ_NVME.replace("bs=64k count=64", "bs=4k count=500")
+    ok(guest.run(f"taskset -c 0 {read} & taskset -c 1 {read} && wait $!"), "reads")
+    need(elsewhere() == before, f"events on other CPUs than theirs: {before} -> {elsewhere()}")
+
+
 def case_pvirq_events(guest):
     """On Xen, a kernel without Xen support: MSIs as event channels, none of which needs an EOI."""
     bind_test_driver(guest)
@@ -357,6 +375,7 @@ def case_pvirq_events(guest):
     need(all((row["back_end"], row["reason"]) == ("lazy", "fallback")
              for row in rows if row["kind"] == "msi"), f"edu cannot mask: {rows}")
     ok(guest.run(READ_NVME), "nvme")
+    stay_on_their_cpus(guest)
     ok(guest.run("ping -q -c 5 -i .2 10.0.2.2"), "ping")
     do(guest, TEST, "request", "raise 1")
     devices, ours, counts = eois_of(guest, "raise 200")
@@ -373,6 +392,20 @@ def case_pvirq_events(guest):
     unload_pvirq(guest)
     do(guest, TEST, "raise 100", "move 4", "raise 10", "free")
     ok(guest.run(READ_NVME), "nvme")
+
+
+def case_pvirq_events_kdump(guest):
+    """A crash kernel that events would interrupt for ever has none; the operator may know better."""
+    load(guest)
+    ok(guest.run("crashload on"), "crashload")
+    ok(guest.run("dmesg -C; insmod /suite/pvirq.ko"), "insmod pvirq.ko")
+    need("a crash kernel is loaded" in ok(guest.run("dmesg"), "dmesg"), "nothing was said")
+    need(back_ends(guest, NVME) == {"lazy"}, f"{irqs(guest)}")
+    ok(guest.run("rmmod pvirq && insmod /suite/pvirq.ko events_with_kdump=1"), "operator's word")
+    need(back_ends(guest, NVME) == {"evtchn"}, f"{irqs(guest)}")
+    ok(guest.run("crashload off && rmmod pvirq && insmod /suite/pvirq.ko"), "without a crash kernel")
+    need(back_ends(guest, NVME) == {"evtchn"}, f"{irqs(guest)}")
+    unload_pvirq(guest)
 
 
 def case_pvirq_events_cost(guest):
@@ -493,7 +526,8 @@ def groups(host, kernels):
         yield [its]
 
 # On Xen, variant nopv-pvirq.
-EVENT_CASES = (case_pvirq_events, case_pvirq_events_cost, case_pvirq_stress, case_clean)
+EVENT_CASES = (case_pvirq_events, case_pvirq_events_cost, case_pvirq_events_kdump, case_pvirq_stress,
+               case_clean)
 
 
 def cases_for(host, kernel):

@@ -42,6 +42,10 @@ def spec(host, kernel, variant, smp=2, extra="", host_cpus=1):
     append = [guest_append(variant)]
     if is_debug(kernel):
         append.append("kasan.fault=report")
+    # On xen nopv-pvirq is about event channels: its host offers pirqs.
+    events = host == "xen" and variant == "nopv-pvirq"
+    if events:
+        append.append("crashkernel=16M")
     if extra:
         append.append(extra)
     return {
@@ -55,8 +59,7 @@ def spec(host, kernel, variant, smp=2, extra="", host_cpus=1):
         # A guest without Xen drivers needs emulated devices.
         "disk": "emulated" if variant.startswith("nopv") else "pv",
         "devices": pvirq_devices(host) if variant.endswith("pvirq") else [],
-        # On xen nopv-pvirq is about event channels, so its host offers pirqs.
-        "pirqs": host == "xen" and variant == "nopv-pvirq",
+        "pirqs": events,
         "boot_timeout": DEBUG_TIMEOUT if is_debug(kernel) else BOOT_TIMEOUT,
     }
 
