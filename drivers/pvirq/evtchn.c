@@ -448,9 +448,11 @@ void pvirq_evtchn_cpu_up(unsigned int cpu)
 	pvirq_control_cpus_changed();
 }
 
-/* The kernel knows of the event's CPU only, not of the vector's. */
+/* The kernel knows of one CPU only, the event's or the vector's (see tell_cpu()). */
 static void leave_dead(struct pvirq_irq *i, struct irq_data *data, unsigned int cpu)
 {
+	if (i->event.cpu == cpu)
+		evtchn_set_affinity(data, irq_data_get_affinity_mask(data), true);
 	if (i->event.native != cpu)
 		return;
 	i->event.native = nr_cpu_ids;
