@@ -566,7 +566,8 @@ static unsigned int other_cpu(unsigned int from)
 u32 hybrid_idle_measure(u32 exit_ns)
 {
 	/* What was measured last. Just after a migration CPUs may be too busy to be measured. */
-	static u32 last_halt, last_exit;
+	static u64 last_halt;
+	static u32 last_exit;
 	u64 cycles[HALT_ROUNDS], ns = 0;
 	unsigned int i, n = 0, other;
 
@@ -602,15 +603,12 @@ u32 hybrid_idle_measure(u32 exit_ns)
 			return 0;
 		/* The median of the others: waiting for a busy host is part of it, but no outliers. */
 		ns = to_ns(cycles[awake + (n - awake) / 2]);
+		last_halt = ns;
+		last_exit = exit_ns;
 	} else if (last_exit) {
 		ns = mul_u64_u32_div(last_halt, exit_ns, last_exit);
 	}
 	/* Where there never was another CPU that was idle, the least it can be. */
 	ns = clamp_t(u64, ns, (u64)HALT_EXITS_MIN * exit_ns, (u64)HALT_EXITS_MAX * exit_ns);
-	ns = min_t(u64, ns, U32_MAX);
-	if (n >= HALT_ENOUGH) {
-		last_halt = ns;
-		last_exit = exit_ns;
-	}
-	return ns;
+	return min_t(u64, ns, U32_MAX);
 }

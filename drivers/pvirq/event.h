@@ -7,8 +7,9 @@
  * word that the port is in, in the selector of the port's vCPU, and interrupts that vCPU.
  * xen/include/public/event_channel.h, "two-level ABI".
  *
- * The page belongs to the host as much as to us. Nothing in it is trusted: only ports that we
- * bound are looked at, each word of the page is read once, and no loop depends on its content.
+ * The page belongs to the host as much as to us. Nothing in it is trusted: only ports that we bound,
+ * and that this CPU is to serve, are looked at, each word of the page is read once, and no loop
+ * depends on its content.
  */
 #ifndef PVIRQ_EVENT_H
 #define PVIRQ_EVENT_H
@@ -37,7 +38,7 @@ static inline unsigned int pvirq_event_bit(u32 port)
 /**
  * struct pvirq_event_page - the bits of all ports
  * @pending, @mask: those that are shared, or a test's
- * @bound: those that we bound
+ * @bound: those that we bound, and the CPU that looks is to serve
  */
 struct pvirq_event_page {
 	const u64 *pending;
@@ -69,7 +70,7 @@ void pvirq_event_scan_start(struct pvirq_event_scan *s, u64 selector);
  * @s: the pass
  * @page: may change meanwhile
  *
- * Return: a port that we bound, each at most once in a pass; 0 at the end, after at most
+ * Return: a port of @page->bound, each at most once in a pass; 0 at the end, after at most
  * PVIRQ_EVENT_PORTS - 1 ports.
  */
 u32 pvirq_event_scan_next(struct pvirq_event_scan *s, const struct pvirq_event_page *page);

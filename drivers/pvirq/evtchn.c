@@ -476,7 +476,8 @@ static int panicked(struct notifier_block *nb, unsigned long action, void *unuse
 static struct notifier_block panic_notifier = { .notifier_call = panicked, .priority = INT_MAX };
 
 static DEFINE_MUTEX(running_mutex);
-static bool barred;	/* failed; or stopped for good, or for sleep, which must not be undone by who is late */
+/* It failed; or was stopped, for good or for sleep, which nobody who comes late must undo. */
+static bool barred;
 
 static int start(void)
 {

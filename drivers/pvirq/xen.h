@@ -29,7 +29,7 @@ extern struct shared_info *pvirq_xen_page;
  * pvirq_xen_open() - find Xen, and map the page that it shares with us
  *
  * All ports are masked, and nothing is pending. Return: 0; -ENODEV where Xen has not all that is
- * needed, -EBUSY where somebody else uses the platform device, or what Xen says.
+ * needed, or no place for all CPUs, -EBUSY where somebody else uses the platform device, or what Xen says.
  */
 int pvirq_xen_open(void);
 void pvirq_xen_close(void);

@@ -356,7 +356,8 @@ def stay_on_their_cpus(guest):
     before = elsewhere()
     read = READ_NVME.replace("bs=64k count=64", "bs=4k count=500")
     ok(guest.run(f"taskset -c 0 {read} & taskset -c 1 {read} && wait $!"), "reads")
-    need(elsewhere() == before, f"events on other CPUs than theirs: {before} -> {elsewhere()}")
+    after = elsewhere()
+    need(after == before, f"events on other CPUs than theirs: {before} -> {after}")
 
 
 def case_pvirq_events(guest):
