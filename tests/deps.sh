@@ -8,7 +8,7 @@ set -eu
 build="gcc make libc6-dev pkg-config libjson-c-dev"
 checks="libcmocka-dev shellcheck mandoc python3 clang spin g++ libhwy-dev libsimdjson-dev"
 lab="mmdebstrap squashfs-tools cpio zstd xz-utils kmod util-linux mount debian-archive-keyring
-	gnuplot-nox"
+	gnuplot-nox libfaketime"
 
 list_missing() {
 	for p in $build $checks $lab; do

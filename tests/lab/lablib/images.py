@@ -293,11 +293,11 @@ def guest_boot(kernel):
     return f"{base}/boot/vmlinuz-{version}", rd
 
 
-def qemu():
+def qemu(preload=None):
     """The command line of the outer QEMU: the host root's own, so that every machine runs
-    the same one, through its own dynamic loader."""
+    the same one, through its own dynamic loader. `preload` is a library of this machine."""
     base = root("host")
     lib = f"{base}/usr/lib/x86_64-linux-gnu"
     return [f"{base}/lib64/ld-linux-x86-64.so.2", "--library-path", f"{lib}:{lib}/pulseaudio",
-            f"{base}/usr/bin/qemu-system-x86_64", "-L", f"{base}/usr/share/qemu",
+            *(["--preload", preload] if preload else []), f"{base}/usr/bin/qemu-system-x86_64", "-L", f"{base}/usr/share/qemu",
             "-L", f"{base}/usr/share/seabios"]

@@ -26,6 +26,8 @@ HEARTBEAT = 180     # seconds of silence after which a host is dead
 # the lock that protects it (target/i386/tcg: helper_vmrun()): an interrupt raised at that moment, a
 # timer's say, waits until there is another one, for ever on an idle host.
 SILENCE = 12
+# Reads the variable of its name. TSCs are not its business: they run as ever.
+FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
 
 
 class Lost(Failure):
@@ -47,6 +49,18 @@ def machine_says():
     if hardware():
         return "hardware virtualisation (KVM on this machine)"
     return "emulation (TCG: no vmx or svm in the CPU's flags, or no usable /dev/kvm)"
+
+
+def slowed():
+    """LAB_SLOW=N: how many times slower than ours the clock of an emulated machine runs. By its own
+    clock it is N times as fast: what happens in its time, a tick say, has its share of a count."""
+    try:
+        times = int(os.environ.get("LAB_SLOW") or 1)
+    except ValueError:
+        times = 0
+    if times < 1:
+        raise Failure("LAB_SLOW is a number of times, from 1 on")
+    return 1 if hardware() else times
 
 
 def outer(host, mem, smp):
@@ -91,7 +105,8 @@ def guest_append(variant):
         words.append("nopv")
         if not hardware():
             # Without kvm-clock nothing calibrates under emulation.
-            words += ["tsc_early_khz=2500000", "lpj=10000000", "no_timer_check", "tsc=reliable"]
+            words += [f"tsc_early_khz={2500000 * slowed()}", f"lpj={10000000 * slowed()}",
+                      "no_timer_check", "tsc=reliable"]
     return " ".join(words)
 
 
@@ -103,8 +118,9 @@ class Vm:
         self.dir = tempfile.mkdtemp(prefix="run-", dir=images.CACHE)
         self.log = open(f"{self.dir}/qemu.log", "wb")
         self.process = subprocess.Popen(
-            [*DIE_WITH_US, *images.qemu(), *args(self.dir)], stdin=subprocess.DEVNULL,
-            stdout=self.log, stderr=subprocess.STDOUT)
+            [*DIE_WITH_US, *images.qemu(FAKETIME if slowed() > 1 else None), *args(self.dir)],
+            env={**os.environ, "FAKETIME": f"+0 x{1 / slowed():.6g}"},
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT)
 
     def alive(self):
         return self.process.poll() is None
@@ -261,13 +277,13 @@ class Nested:
         number = self.serial
         self._send(json.dumps({"id": number, "call": call, **params}))
         end = time.monotonic() + patience
-        poke = 0
+        silence, poke = SILENCE * slowed(), 0
         with self.wake:
             while number not in self.answers:
                 self.wake.wait(1)
                 now = time.monotonic()
-                if self.about and now > max(self.beat + SILENCE, poke):
-                    poke = now + SILENCE
+                if self.about and now > max(self.beat + silence, poke):
+                    poke = now + silence
                     say(f"the {self.name} host is silent, and poked")
                     self._send("")
                 if not self.vm.alive():
