@@ -199,6 +199,8 @@ def run_group(name, todo, payload, report, files, logs):
         # Emulation kills guests, with no module of ours in them, too. Once is no verdict.
         if last_words and not hardware() and minutes_left() > 0:
             say(f"{its_spec['name']} is booted again")
+            with open(f"{logs}/{its_spec['name']}.died", "a", encoding="utf-8") as f:
+                f.write(last_words + "\n")
             report.guest_died(its_spec["name"], last_words)
             host.stop()
             results, _ = run_guest(host, its_spec, report, its_files)
