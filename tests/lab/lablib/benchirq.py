@@ -272,6 +272,8 @@ def summarise(runs):
         **{c: median([r[c] / r["operations"] for r in every]) for c in COSTS},
         "least": min(r["exits"] / r["operations"] for r in every),
         "most": max(r["exits"] / r["operations"] for r in every),
+        "least_told": min(told(r) / r["operations"] for r in every),
+        "most_told": max(told(r) / r["operations"] for r in every),
         "paths": every[0]["paths"], "eoi_path": every[0]["eoi_path"]} for variant, every in rows.items()}
         for what, rows in table.items()} for place, table in groups.items()}
 
@@ -327,7 +329,10 @@ def judge(host, operation, rows):
         if not base:
             yield SKIP, variant, "not measured without it"
             continue
-        if operation in MOST:
+        if operation in MOST and set(cost["paths"]) == {"kernel"}:
+            yield (PASS if cost["least_told"] <= base["most_told"] else FAIL, variant,
+                   f"left to the kernel: {told(base):g} -> {told(cost):g}")
+        elif operation in MOST:
             # An event's message is written anew, and its pirq asked about; freeing it costs nothing.
             new_event = operation == "request_irq" and "evtchn" in cost["paths"]
             most = told(base) if new_event else min(MOST[operation], told(base))
@@ -351,8 +356,9 @@ def judge_eoi(host, variant, base, cost, upstream):
         most = 0
     else:
         return SKIP, what, f"{cost['eoi']:.2f}; no path for it here"
-    # What is counted starts and ends inside a command: an interrupt on either side.
-    return (PASS if cost["eoi"] <= most + 0.01 else FAIL, what,
+    # What is counted starts and ends inside a command: an interrupt on either side. And the port that
+    # tells of it has some, of its own.
+    return (PASS if cost["eoi"] <= most + 0.02 else FAIL, what,
             f"{base['eoi']:.2f} -> {cost['eoi']:.2f} exits per interrupt, at most {most:.2f}")
 
 

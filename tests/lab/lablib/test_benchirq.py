@@ -59,6 +59,14 @@ class Verdicts(unittest.TestCase):
         self.assertEqual(self.said(run("default", "move", table=2),
                                    run("default + suite", "move", table=4))[0][0], "FAIL")
 
+    def test_what_is_left_to_the_kernel(self):
+        base = run("default pirqs", "stay", calls=3)
+        ours = [{**run("default pirqs + suite", "stay", r, calls=n), "paths": {"kernel": 11}}
+                for r, n in enumerate((4, 3, 5))]
+        self.assertEqual(self.said(base, *ours), [("PASS", "nvme, stay: default pirqs + suite")])
+        ours[1]["calls"] = 4
+        self.assertEqual(self.said(base, *ours)[0][0], "FAIL")
+
     def test_without_base(self):
         self.assertEqual(self.said(run("default + suite", "move"))[0][0], "SKIP")
 
