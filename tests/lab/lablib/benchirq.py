@@ -73,8 +73,9 @@ def table_of(config, resource):
 
 # Hypercalls that tell the host about an interrupt. KVM: all but wake-ups and IPIs, the kernel's.
 KVM_OTHERS = {"5", "10", "11"}
-WINDOWS = ("VINTR", "INTR_WINDOW")  # AMD's, Intel's
 XEN_CALLS = {"33"}              # physdev_op; event_channel_op is every IPI's as well
+# Exits as soon as the guest can be interrupted: AMD's, Intel's.
+WINDOWS = ("VINTR", "INTR_WINDOW")
 
 
 def cost_of(counts, host, table):
@@ -293,7 +294,8 @@ def table_lines(runs):
                "hypercalls per operation (EOI exits, interrupt-window exits, all exits)")
         for (device, operation), rows in table.items():
             for variant, cost in rows.items():
-                more = (f"  {cost['eoi']:8.2f} {cost['window']:8.2f} {cost['exits']:8.2f}" if operation in LONG else "")
+                more = "".join(f" {cost[c]:8.2f}" for c in ("eoi", "window", "exits")
+                               if operation in LONG)
                 paths = ", ".join(f"{n} {path}" for path, n in cost["paths"].items())
                 yield (f"{device:<9}{operation:<13}{variant:<22}{cost['table']:>8.2f}"
                        f"{cost['config']:>7.2f}{cost['calls']:>7.2f}{more:<28}  {paths}").rstrip()

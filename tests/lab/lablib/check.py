@@ -93,10 +93,15 @@ class Report:
             print(f"     | {line}", flush=True)
 
     def host_died(self, where, text):
-        self.deaths.append({"what": "host", "where": where, "text": text})
+        self._died("host", where, text)
 
     def guest_died(self, where, text):
-        self.deaths.append({"what": "guest", "where": where, "text": text})
+        self._died("guest", where, text)
+
+    def _died(self, what, where, text):
+        self.deaths.append({"what": what, "where": where, "text": text})
+        # Now: what died is booted again, which may take an hour, or be stopped.
+        self.save()
 
     def host_given_up(self, where, lines):
         self.add(where, "host", "FAIL", "\n".join(lines))
@@ -199,8 +204,6 @@ def run_group(name, todo, payload, report, files, logs):
         # Emulation kills guests, with no module of ours in them, too. Once is no verdict.
         if last_words and not hardware() and minutes_left() > 0:
             say(f"{its_spec['name']} is booted again")
-            with open(f"{logs}/{its_spec['name']}.died", "a", encoding="utf-8") as f:
-                f.write(last_words + "\n")
             report.guest_died(its_spec["name"], last_words)
             host.stop()
             results, _ = run_guest(host, its_spec, report, its_files)

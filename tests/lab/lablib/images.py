@@ -299,5 +299,6 @@ def qemu(preload=None):
     base = root("host")
     lib = f"{base}/usr/lib/x86_64-linux-gnu"
     return [f"{base}/lib64/ld-linux-x86-64.so.2", "--library-path", f"{lib}:{lib}/pulseaudio",
-            *(["--preload", preload] if preload else []), f"{base}/usr/bin/qemu-system-x86_64", "-L", f"{base}/usr/share/qemu",
-            "-L", f"{base}/usr/share/seabios"]
+            *(["--preload", preload] if preload else []),
+            f"{base}/usr/bin/qemu-system-x86_64", "-L", f"{base}/usr/share/qemu", "-L",
+            f"{base}/usr/share/seabios"]
