@@ -433,13 +433,17 @@ static void for_each_live(void (*change)(struct pvirq_irq *i, struct irq_data *d
 	mutex_unlock(&ports_mutex);
 }
 
-/* The kernel starts those that belong to a CPU before events can be sent there. */
+/*
+ * The kernel starts those that belong to a CPU before events can be sent there. Where going offline
+ * was called off, it has not been told of what went away (see go_away()).
+ */
 static void come_home(struct pvirq_irq *i, struct irq_data *data, unsigned int cpu)
 {
 	const struct cpumask *mask = irq_data_get_affinity_mask(data);
 
 	if (cpumask_test_cpu(cpu, mask) && !cpumask_test_cpu(i->event.cpu, mask))
-		evtchn_set_affinity(data, mask, false);
+		move_port(i, mask);
+	tell_cpu(i, data, mask);
 }
 
 void pvirq_evtchn_cpu_up(unsigned int cpu)
@@ -448,11 +452,22 @@ void pvirq_evtchn_cpu_up(unsigned int cpu)
 	pvirq_control_cpus_changed();
 }
 
+/* The kernel is told nothing: it still has to do with the interrupt what it does with one of the CPU's. */
+static void go_away(struct pvirq_irq *i, struct irq_data *data, unsigned int cpu)
+{
+	if (i->event.cpu == cpu)
+		move_port(i, irq_data_get_affinity_mask(data));
+}
+
+void pvirq_evtchn_cpu_down(unsigned int cpu)
+{
+	for_each_live(go_away, cpu);
+	pvirq_control_cpus_changed();
+}
+
 /* The kernel knows of one CPU only, the event's or the vector's (see tell_cpu()). */
 static void leave_dead(struct pvirq_irq *i, struct irq_data *data, unsigned int cpu)
 {
-	if (i->event.cpu == cpu)
-		evtchn_set_affinity(data, irq_data_get_affinity_mask(data), true);
 	if (i->event.native != cpu)
 		return;
 	i->event.native = nr_cpu_ids;
@@ -463,7 +478,6 @@ static void leave_dead(struct pvirq_irq *i, struct irq_data *data, unsigned int 
 void pvirq_evtchn_cpu_dead(unsigned int cpu)
 {
 	for_each_live(leave_dead, cpu);
-	pvirq_control_cpus_changed();
 }
 
 /* A crash kernel would be interrupted by events that it knows nothing of, again and again. */

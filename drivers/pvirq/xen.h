@@ -96,7 +96,7 @@ int pvirq_xen_suspend(void);
 int pvirq_control_start(void);
 /* No longer; before there are no events any more. What is being carried out goes on. May sleep. */
 void pvirq_control_end(void);
-/* A CPU can get events, or is dead. May sleep. */
+/* A CPU can get events, or can no longer. May sleep. */
 void pvirq_control_cpus_changed(void);
 
 /* True if the port is the one that xenstore has. Hard interrupt context. */
@@ -134,6 +134,8 @@ void pvirq_upcall_serve(unsigned int cpu, u32 port, bool serve);
 void pvirq_evtchn_deliver(u32 port);
 /* Events can be sent to a CPU from now on. May sleep. */
 void pvirq_evtchn_cpu_up(unsigned int cpu);
+/* They cannot any more: all go to others before this returns. May sleep. */
+void pvirq_evtchn_cpu_down(unsigned int cpu);
 /* A CPU is dead, and with it the vectors it had. May sleep. */
 void pvirq_evtchn_cpu_dead(unsigned int cpu);
 

@@ -267,10 +267,16 @@ static int cpu_online_event(unsigned int cpu)
 	return 0;
 }
 
-/* The kernel moves its interrupts away next; until then they arrive. */
+/*
+ * The kernel moves the CPU's interrupts away later, with all CPUs stopped, forgets whose its vectors
+ * are, switches its LAPIC off, and lets it be interrupted for a moment. Xen injects past the LAPIC:
+ * an event that came meanwhile would find no handler. So they go elsewhere now, while what still
+ * comes is served.
+ */
 static int cpu_offline_event(unsigned int cpu)
 {
 	cpumask_clear_cpu(cpu, &pvirq_upcall_cpus);
+	pvirq_evtchn_cpu_down(cpu);
 	return 0;
 }
 

@@ -395,6 +395,21 @@ def case_pvirq_events(guest):
     ok(guest.run(READ_NVME), "nvme")
 
 
+def case_pvirq_events_offline(guest):
+    """A CPU goes offline while events are on their way to it: it still interrupts for a moment after
+    the kernel has forgotten whose its vectors are."""
+    load_pvirq(guest)
+    nic = f"/sys/bus/pci/devices/{NIC}/msi_irqs"
+    flood = guest.on_host("ping -q -f -i .002 10.0.2.15 >/dev/null 2>&1 & echo $!").strip()
+    ok(guest.run("cd /sys/devices/system/cpu/cpu1; dmesg -C; for i in $(seq 40); do "
+                 f"for irq in $(ls {nic}); do echo 1 >/proc/irq/$irq/smp_affinity_list; done; "
+                 "sleep .2; echo 0 >online && echo 1 >online || exit; done", timeout=600), "offline")
+    guest.on_host(f"kill {flood}")
+    need("No irq handler" not in ok(guest.run("dmesg"), "dmesg"), "events without a handler")
+    ok(guest.run("ping -q -c 5 -i .2 10.0.2.2"), "ping")
+    unload_pvirq(guest)
+
+
 def case_pvirq_events_kdump(guest):
     """A crash kernel that events would interrupt for ever has none; the operator may know better."""
     load(guest)
@@ -527,8 +542,8 @@ def groups(host, kernels):
         yield [its]
 
 # On Xen, variant nopv-pvirq.
-EVENT_CASES = (case_pvirq_events, case_pvirq_events_cost, case_pvirq_events_kdump, case_pvirq_stress,
-               case_clean)
+EVENT_CASES = (case_pvirq_events, case_pvirq_events_cost, case_pvirq_events_offline,
+               case_pvirq_events_kdump, case_pvirq_stress, case_clean)
 
 
 def cases_for(host, kernel):
