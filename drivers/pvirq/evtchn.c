@@ -452,17 +452,28 @@ void pvirq_evtchn_cpu_up(unsigned int cpu)
 	pvirq_control_cpus_changed();
 }
 
-/* The kernel is told nothing: it still has to do with the interrupt what it does with one of the CPU's. */
+/*
+ * The kernel is not told: it still does with the interrupt what it does with all of the CPU's that
+ * are started.
+ */
 static void go_away(struct pvirq_irq *i, struct irq_data *data, unsigned int cpu)
 {
-	if (i->event.cpu == cpu)
-		move_port(i, irq_data_get_affinity_mask(data));
+	const struct cpumask *mask = irq_data_get_affinity_mask(data);
+
+	if (i->event.cpu != cpu)
+		return;
+	move_port(i, mask);
+	if (!irqd_is_started(data))
+		tell_cpu(i, data, mask);
 }
 
-void pvirq_evtchn_cpu_down(unsigned int cpu)
+int pvirq_evtchn_cpu_down(unsigned int cpu)
 {
+	if (cpumask_empty(&pvirq_upcall_cpus) && atomic_read(per_cpu_ptr(&load, cpu)))
+		return -EBUSY;
 	for_each_live(go_away, cpu);
 	pvirq_control_cpus_changed();
+	return 0;
 }
 
 /* The kernel knows of one CPU only, the event's or the vector's (see tell_cpu()). */

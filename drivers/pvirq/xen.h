@@ -134,8 +134,8 @@ void pvirq_upcall_serve(unsigned int cpu, u32 port, bool serve);
 void pvirq_evtchn_deliver(u32 port);
 /* Events can be sent to a CPU from now on. May sleep. */
 void pvirq_evtchn_cpu_up(unsigned int cpu);
-/* They cannot any more: all go to others before this returns. May sleep. */
-void pvirq_evtchn_cpu_down(unsigned int cpu);
+/* They cannot any more: all go elsewhere before this returns; -EBUSY where they cannot. May sleep. */
+int pvirq_evtchn_cpu_down(unsigned int cpu);
 /* A CPU is dead, and with it the vectors it had. May sleep. */
 void pvirq_evtchn_cpu_dead(unsigned int cpu);
 

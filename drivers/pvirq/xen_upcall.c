@@ -11,6 +11,8 @@
  * The alternative, HVMOP_set_evtchn_upcall_vector, goes through the LAPIC: an EOI for each upcall,
  * and it can never be unset. It is not used.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
 #include <linux/cpumask.h>
@@ -239,7 +241,7 @@ static int cpu_online_event(unsigned int cpu)
 		return 0;
 	}
 	if (u->irq && !u->dead) {
-		/* Going offline was called off: ports are still bound to it, and led to its vector. */
+		/* Going offline was called off: it still has its vector. */
 		if (u->arrived) {
 			cpumask_set_cpu(cpu, &pvirq_upcall_cpus);
 			pvirq_evtchn_cpu_up(cpu);
@@ -275,9 +277,14 @@ static int cpu_online_event(unsigned int cpu)
  */
 static int cpu_offline_event(unsigned int cpu)
 {
-	cpumask_clear_cpu(cpu, &pvirq_upcall_cpus);
-	pvirq_evtchn_cpu_down(cpu);
-	return 0;
+	bool had = cpumask_test_and_clear_cpu(cpu, &pvirq_upcall_cpus);
+	int err = had ? pvirq_evtchn_cpu_down(cpu) : 0;
+
+	if (err) {
+		pr_warn("CPU %u is the last that gets events, and cannot go offline\n", cpu);
+		cpumask_set_cpu(cpu, &pvirq_upcall_cpus);
+	}
+	return err;
 }
 
 /* Before it comes: what was left pending when it went would interrupt it too early. */

@@ -359,8 +359,10 @@ class XenHost(Host):
         return super().link_again()
 
     def where(self):
-        return sh("for v in 0 1; do echo vCPU $v; timeout 20 /usr/lib/xen-4.20/bin/xenctx $GUEST $v | "
-                  "head -n 12; done; xl dmesg -c >/dev/null; xl debug-keys e; xl dmesg | tail -n 40",
+        # Their registers, and who has an upcall or a port pending.
+        return sh("for v in 0 1; do echo vCPU $v; timeout 9 /usr/lib/xen-4.20/bin/xenctx $GUEST $v | "
+                  "head -n 12; done; xl dmesg -c >/dev/null; xl debug-keys qe; xl dmesg | "
+                  "sed -n '/upcall_pend/p;/Event channel information for domain [^0]/,$p'",
                   check=False).splitlines()
 
     def launch_busy(self, spec):

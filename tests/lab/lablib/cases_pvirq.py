@@ -399,13 +399,22 @@ def case_pvirq_events_offline(guest):
     """A CPU goes offline while events are on their way to it: it still interrupts for a moment after
     the kernel has forgotten whose its vectors are."""
     load_pvirq(guest)
-    nic = f"/sys/bus/pci/devices/{NIC}/msi_irqs"
-    flood = guest.on_host("ping -q -f -i .002 10.0.2.15 >/dev/null 2>&1 & echo $!").strip()
-    ok(guest.run("cd /sys/devices/system/cpu/cpu1; dmesg -C; for i in $(seq 40); do "
-                 f"for irq in $(ls {nic}); do echo 1 >/proc/irq/$irq/smp_affinity_list; done; "
-                 "sleep .2; echo 0 >online && echo 1 >online || exit; done", timeout=600), "offline")
-    guest.on_host(f"kill {flood}")
-    need("No irq handler" not in ok(guest.run("dmesg"), "dmesg"), "events without a handler")
+    wait_for_back_end(guest, "evtchn", NIC)
+    ok(guest.run("dmesg -C"), "dmesg")
+    flood = guest.on_host("timeout 900 ping -q -A -l 3 10.0.2.15 >/dev/null 2>&1 & echo $!").strip()
+    try:
+        for _ in range(10):
+            ok(guest.run(
+                "cd /proc/irq; for i in 1 2 3; do "
+                f"for irq in $(ls /sys/bus/pci/devices/{NIC}/msi_irqs); do "
+                "echo 1 >$irq/smp_affinity_list; [ $(cat $irq/effective_affinity_list) = 1 ] || exit; "
+                "done; sleep .2; cd /sys/devices/system/cpu/cpu1; echo 0 >online && echo 1 >online || "
+                "exit; cd /proc/irq; done", timeout=300), "offline and online")
+    finally:
+        guest.on_host(f"kill {flood} || true")
+    need(not re.search("No irq handler|no event", log := ok(guest.run("dmesg"), "dmesg")), log[-2000:])
+    ok(guest.run(READ_NVME), "nvme")
+    stay_on_their_cpus(guest)
     ok(guest.run("ping -q -c 5 -i .2 10.0.2.2"), "ping")
     unload_pvirq(guest)
 
