@@ -16,7 +16,7 @@ from .counts import entries_agree
 from .guests import spec
 from .link import GuestDied
 from .say import Failure, say
-from .vm import Lost, machine_says, hardware
+from .vm import Lost, hardware, machine_says, slowed
 
 DIRECTORY = f"{suite.TOP}/build/bench"
 RESULTS = f"{DIRECTORY}/results.json"
@@ -290,6 +290,8 @@ def bench(hosts, kernels, options):
         report = Report.load(RESULTS)
         if report.data["quick"] != options.quick:
             raise Failure("it was measured with --quick, or you did not: these do not mix")
+        if any(r["slow"] != slowed() for r in report.data.get("irqs", [])):
+            raise Failure("it was measured with another LAB_SLOW: these do not mix")
         report.data["problems"] = []
     payload = suite.Payload("bench", {k: suite.files(k) for k in kernels})
     payload.pack()

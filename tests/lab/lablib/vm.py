@@ -61,7 +61,11 @@ def slowed():
         times = 0
     if times < 1:
         raise Failure("LAB_SLOW is a number of times, from 1 on")
-    return 1 if hardware() else times
+    if hardware() or times == 1:
+        return 1
+    if not os.path.exists(FAKETIME):
+        raise Failure(f"LAB_SLOW needs {FAKETIME}: tests/deps.sh install")
+    return times
 
 
 def outer(host, mem, smp):
