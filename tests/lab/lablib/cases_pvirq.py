@@ -551,8 +551,13 @@ def groups(host, kernels):
         yield [its]
 
 # On Xen, variant nopv-pvirq.
-EVENT_CASES = (case_pvirq_events, case_pvirq_events_cost, case_pvirq_events_offline,
-               case_pvirq_events_kdump, case_pvirq_stress, case_clean)
+def event_cases(kernel):
+    """Of a guest on Xen whose kernel runs without Xen support. The first two take a debug kernel
+    a quarter of an hour; the stress does not end there."""
+    cases = (case_pvirq_events, case_pvirq_events_offline)
+    if not is_debug(kernel):
+        cases += (case_pvirq_events_cost, case_pvirq_events_kdump, case_pvirq_stress)
+    return cases + (case_clean,)
 
 
 def cases_for(host, kernel):

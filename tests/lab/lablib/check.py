@@ -131,7 +131,8 @@ def cases_of(its_spec):
     if its_spec["variant"] == "pvirq":
         return list(cases_pvirq.cases_for(its_spec["host"], its_spec["kernel_name"]))
     if its_spec["variant"] == "nopv-pvirq":
-        return cases_pvirq.EVENT_CASES if its_spec["host"] == "xen" else cases_pveoi.CASES
+        return (cases_pvirq.event_cases(its_spec["kernel_name"]) if its_spec["host"] == "xen" else
+                cases_pveoi.CASES)
     return list(cases_for(its_spec["host"], its_spec["kernel_name"], its_spec["host_cpus"]))
 
 
@@ -265,7 +266,7 @@ def on_host(host, kernel, variant):
         return not is_debug(kernel) and (
             host == "bare" or (host, kernel) == ("xen", "6.12") or everything())
     if variant == "nopv-pvirq":
-        return not is_debug(kernel) and host != "bare" and everything()
+        return everything() and (host == "xen" or host == "kvm" and not is_debug(kernel))
     if is_debug(kernel):
         return variant == "default" and (host == "bare" or host == "kvm" and everything())
     return True
