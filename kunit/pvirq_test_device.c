@@ -105,7 +105,9 @@ static int raise_one(struct test_device *t)
 	reinit_completion(&t->ran);
 	raise(t);
 	if (!wait_for_all(t)) {
-		pr_err("an interrupt is lost\n");
+		pci_err(t->pdev, "an interrupt is lost: %lld raised, %lld answered, CPU %*pbl\n",
+			atomic64_read(&t->raised), atomic64_read(&t->answered),
+			cpumask_pr_args(irq_get_effective_affinity_mask(t->irq)));
 		return wrong(t);
 	}
 	runs = atomic64_read(&t->runs) - before;

@@ -130,6 +130,8 @@ one_round() {
 	(($1 <= rounds)) || for ((i = 0; i < 10; i++)); do sleep "$pause"; done
 	# Every other round it goes while everything is busy, without a pause.
 	(($1 % 2)) || sleep .1
+	# While it can still be seen where it is.
+	! dmesg | grep -q 'is lost' || { cat /sys/kernel/debug/pvirq/irqs; die "round $1"; }
 	[ "$mode" != comes ] || unload
 }
 

@@ -298,8 +298,10 @@ def stress(guest, short, rounds, mode, meanwhile):
         meanwhile()
         done += 1
         time.sleep(3 if done < 5 else 20)
-    said = ok(guest.run(f"tail -n 30 {STRESS}.log; exit $(cat {STRESS}.rc)"), "pvirq-stress.sh")
-    return said.strip().splitlines()[-1], done
+    said = guest.run(f"tail -n 60 {STRESS}.log; exit $(cat {STRESS}.rc)")
+    if said["rc"]:
+        raise Wrong("\n".join(["pvirq-stress.sh: " + said["out"], *guest.console()]))
+    return said["out"].strip().splitlines()[-1], done
 
 
 def case_pvirq_stress(guest):

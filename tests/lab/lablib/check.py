@@ -63,6 +63,10 @@ class Guest:
         """Its output; only where there is a host."""
         return self._host.sh(command)
 
+    def console(self):
+        """The last it and its host said, and on a host what its CPUs are at."""
+        return self._host.console()
+
     def note(self, text):
         self.notes.append(text)
 
