@@ -131,7 +131,7 @@ one_round() {
 	# Every other round it goes while everything is busy, without a pause.
 	(($1 % 2)) || sleep .1
 	# While it can still be seen where it is.
-	! dmesg | grep -q 'is lost' || { cat /sys/kernel/debug/pvirq/irqs; die "round $1"; }
+	! dmesg | grep -qE '(is|are) lost' || { cat /sys/kernel/debug/pvirq/irqs; die "round $1"; }
 	[ "$mode" != comes ] || unload
 }
 

@@ -552,10 +552,10 @@ def groups(host, kernels):
                    devices=SPARE_NIC)
         yield [its]
 
-# On Xen, variant nopv-pvirq.
+
 def event_cases(kernel):
-    """Of a guest on Xen whose kernel runs without Xen support. The first two take a debug kernel
-    a quarter of an hour; the stress does not end there."""
+    """On Xen, variant nopv-pvirq: a kernel that runs without Xen support. The first two
+    take a debug kernel a quarter of an hour; the stress does not end there."""
     cases = (case_pvirq_events, case_pvirq_events_offline)
     if not is_debug(kernel):
         cases += (case_pvirq_events_cost, case_pvirq_events_kdump, case_pvirq_stress)
