@@ -231,9 +231,12 @@ static noinstr void poll(struct sleeper *c)
 			cpu_relax();
 			paused_at = now;
 		}
+		if (hybrid_upcall_poll())
+			c->count[HYBRID_IDLE_UPCALLS]++;
 		ready = need_resched();
 		now = rdtsc();
 	}
+	hybrid_upcall_end();
 	compat_idle_irq_disable();
 	seen = !early && need_resched();
 	ready = current_clr_polling_and_test();

@@ -35,6 +35,7 @@ enum hybrid_idle_count {
 	HYBRID_IDLE_POLLED,
 	HYBRID_IDLE_HALTS,
 	HYBRID_IDLE_IPIS,	/* won, and no interrupt ended it: an IPI was not sent */
+	HYBRID_IDLE_UPCALLS,	/* Xen's, not sent as the poll saw the event */
 	HYBRID_IDLE_NR
 };
 
@@ -50,6 +51,13 @@ enum hybrid_reason hybrid_idle_why(void);
 u64 hybrid_idle_count(enum hybrid_idle_count what);
 /* Nanoseconds that halting and being woken up cost, 0 where HLT does not exit. May sleep. */
 u32 hybrid_idle_measure(u32 exit_ns);
+
+/* upcall.c: both with interrupts on, in the idle task */
+
+/* Serves the events that have come; false if there are none. From the first call on, none interrupts. */
+bool hybrid_upcall_poll(void);
+/* They interrupt again. */
+void hybrid_upcall_end(void);
 
 /* hostirq.c */
 /* When nobody has one any more. */

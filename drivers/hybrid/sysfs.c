@@ -227,10 +227,12 @@ STATE_ATTR(idle_polls_lost, "polls_lost", idle_count_show, HYBRID_IDLE_LOST);
 STATE_ATTR(idle_polled_ns, "polled_ns", idle_count_show, HYBRID_IDLE_POLLED);
 STATE_ATTR(idle_halts, "halts", idle_count_show, HYBRID_IDLE_HALTS);
 STATE_ATTR(idle_ipis_avoided, "ipis_avoided", idle_count_show, HYBRID_IDLE_IPIS);
+STATE_ATTR(idle_upcalls_avoided, "upcalls_avoided", idle_count_show, HYBRID_IDLE_UPCALLS);
 
 #define IDLE_ATTRS									\
 	&idle_entries.attr.attr, &idle_polls_won.attr.attr, &idle_polls_lost.attr.attr,	\
-	&idle_polled_ns.attr.attr, &idle_halts.attr.attr, &idle_ipis_avoided.attr.attr,
+	&idle_polled_ns.attr.attr, &idle_halts.attr.attr, &idle_ipis_avoided.attr.attr,	\
+	&idle_upcalls_avoided.attr.attr,
 
 #define OP_GROUP(_op, id, more)								\
 	STATE_ATTR(_op##_path, "path", path_show, id);					\

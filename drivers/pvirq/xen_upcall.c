@@ -28,6 +28,8 @@
 #include <asm/hw_irq.h>
 #include <asm/irqdomain.h>
 
+#include <hybrid/hybrid.h>
+
 #include "xen.h"
 
 /**
@@ -54,6 +56,11 @@ static enum cpuhp_state prepare_state, online_state;
 
 struct cpumask pvirq_upcall_cpus;
 static DEFINE_PER_CPU(u64 [PVIRQ_EVENT_WORDS], served);
+
+static struct vcpu_info *info_of(const struct upcall *u)
+{
+	return &pvirq_xen_page->vcpu_info[u->vcpu];
+}
 
 u32 pvirq_upcall_vcpu(unsigned int cpu)
 {
@@ -109,7 +116,7 @@ static void serve_test(void)
 /* In place of a flow handler. Xen sets the pending bit, the selector's, then this flag. */
 static void handle_upcall(struct irq_desc *desc)
 {
-	struct vcpu_info *v = &pvirq_xen_page->vcpu_info[__this_cpu_read(upcalls.vcpu)];
+	struct vcpu_info *v = info_of(this_cpu_ptr(&upcalls));
 	unsigned int pass;
 
 	for (pass = 0; pass < PASSES_MAX && READ_ONCE(v->evtchn_upcall_pending); pass++) {
@@ -229,6 +236,14 @@ static void drop_vector(struct upcall *u)
 	u->irq = 0;
 }
 
+static void use_cpu(unsigned int cpu, struct upcall *u)
+{
+	/* Where it cannot look for events itself they interrupt it, which is all. */
+	hybrid_idle_upcall(info_of(u), vector);
+	cpumask_set_cpu(cpu, &pvirq_upcall_cpus);
+	pvirq_evtchn_cpu_up(cpu);
+}
+
 /* On the CPU itself. Where it fails, the CPU gets no events. */
 static int cpu_online_event(unsigned int cpu)
 {
@@ -242,10 +257,8 @@ static int cpu_online_event(unsigned int cpu)
 	}
 	if (u->irq && !u->dead) {
 		/* Going offline was called off: it still has its vector. */
-		if (u->arrived) {
-			cpumask_set_cpu(cpu, &pvirq_upcall_cpus);
-			pvirq_evtchn_cpu_up(cpu);
-		}
+		if (u->arrived)
+			use_cpu(cpu, u);
 		return 0;
 	}
 	/*
@@ -264,8 +277,7 @@ static int cpu_online_event(unsigned int cpu)
 		pr_warn("no event arrives on CPU %u\n", cpu);
 		return 0;
 	}
-	cpumask_set_cpu(cpu, &pvirq_upcall_cpus);
-	pvirq_evtchn_cpu_up(cpu);
+	use_cpu(cpu, u);
 	return 0;
 }
 
@@ -283,14 +295,16 @@ static int cpu_offline_event(unsigned int cpu)
 	if (err) {
 		pr_warn("CPU %u is the last that gets events, and cannot go offline\n", cpu);
 		cpumask_set_cpu(cpu, &pvirq_upcall_cpus);
+		return err;
 	}
-	return err;
+	hybrid_idle_upcall(NULL, 0);
+	return 0;
 }
 
 /* Before it comes: what was left pending when it went would interrupt it too early. */
 static int cpu_prepare_event(unsigned int cpu)
 {
-	struct vcpu_info *v = &pvirq_xen_page->vcpu_info[per_cpu(upcalls, cpu).vcpu];
+	struct vcpu_info *v = info_of(per_cpu_ptr(&upcalls, cpu));
 
 	if (per_cpu(upcalls, cpu).irq) {
 		WRITE_ONCE(v->evtchn_pending_sel, 0);

@@ -78,6 +78,19 @@ int hybrid_notifier_unregister(struct notifier_block *nb);
  */
 void hybrid_claim_pv_eoi(bool ours);
 
+struct vcpu_info;
+
+/**
+ * hybrid_idle_upcall() - whether Xen's events need not interrupt this CPU while it polls
+ * @info: its vcpu_info, until this is called again: a poll sets evtchn_upcall_pending, and looks at
+ *	evtchn_pending_sel; NULL: they interrupt
+ * @vector: that upcalls have, and an interrupt handler without an EOI: it is called as if interrupted
+ *
+ * Return: 0; -EOPNOTSUPP where the vector has no ordinary entry in the IDT, they interrupt then.
+ * Context: a task that cannot leave this CPU, on each CPU for itself (CPU hotplug). Does not sleep.
+ */
+int hybrid_idle_upcall(struct vcpu_info *info, u8 vector);
+
 /* What happened to an operation on this CPU since load. */
 enum hybrid_count {
 	HYBRID_COUNT_DONE,	/* took our path and still needed the exit */

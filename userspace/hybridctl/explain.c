@@ -111,6 +111,8 @@ static void print_text(const struct hc_state *st, int i, FILE *out)
 	if (i == HYBRID_OP_IDLE) {
 		fprintf(out, "  %-22s%s\n", "IPIs avoided",
 			hc_num_text(op->ipis_avoided, num, sizeof(num)));
+		fprintf(out, "  %-22s%s\n", "Xen's upcalls avoided",
+			hc_num_text(op->upcalls_avoided, num, sizeof(num)));
 		fprintf(out, "  %-22s%s\n", "polled, ns",
 			hc_num_text(op->polled_ns, num, sizeof(num)));
 	}
@@ -139,6 +141,7 @@ static void print_json(const struct hc_state *st, int i, FILE *out)
 	if (i == HYBRID_OP_IDLE) {
 		hc_json_num(o, "polled_ns", op->polled_ns);
 		hc_json_num(o, "ipis_avoided", op->ipis_avoided);
+		hc_json_num(o, "upcalls_avoided", op->upcalls_avoided);
 	}
 
 	in = hc_json_sub(o, "inputs");

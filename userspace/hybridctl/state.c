@@ -201,6 +201,7 @@ static void module_read(struct hc_state *st, const struct hc_roots *roots)
 		module_op(&st->op[op], hybrid_op_name(op), roots);
 	st->op[HYBRID_OP_IDLE].polled_ns = module_num(roots, "idle", "polled_ns");
 	st->op[HYBRID_OP_IDLE].ipis_avoided = module_num(roots, "idle", "ipis_avoided");
+	st->op[HYBRID_OP_IDLE].upcalls_avoided = module_num(roots, "idle", "upcalls_avoided");
 }
 
 /*

@@ -23,7 +23,7 @@ struct hc_op {
 	char detail[512];
 	char want[32];
 	struct hc_num done, avoided, spurious;
-	struct hc_num polled_ns, ipis_avoided;	/* of idle; unknown for the others */
+	struct hc_num polled_ns, ipis_avoided, upcalls_avoided;	/* of idle; unknown for the others */
 };
 
 /**

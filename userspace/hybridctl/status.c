@@ -178,6 +178,7 @@ static void json_ops(const struct hc_state *st, struct json_object *o)
 		if (i == HYBRID_OP_IDLE) {
 			hc_json_num(j, "polled_ns", op->polled_ns);
 			hc_json_num(j, "ipis_avoided", op->ipis_avoided);
+			hc_json_num(j, "upcalls_avoided", op->upcalls_avoided);
 		}
 	}
 }

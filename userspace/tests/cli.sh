@@ -83,7 +83,7 @@ for op in eoi msi_mask msi_affinity ipi idle timer; do
 	for c in 'done' avoided spurious; do put $m/$op/$c 7; done
 	put $m/parameters/$op auto
 done
-for c in polled_ns ipis_avoided; do put $m/idle/$c 7; done
+for c in polled_ns ipis_avoided upcalls_avoided; do put $m/idle/$c 7; done
 # shellcheck disable=SC2317 # called by expect and json
 without() { HYBRID_SYSFS=$tmp/nosys "$@"; }
 
@@ -142,6 +142,7 @@ d["stack"][0]["signature"] == "XenVMMXenVMM" and d["features"] == ["x2apic", "ke
 sorted(d["operations"]) == ["eoi", "idle", "ipi", "msi_affinity", "msi_mask", "timer"] and
 d["operations"]["eoi"]["avoided"] == 7 and
 d["operations"]["idle"]["ipis_avoided"] == 7 and
+d["operations"]["idle"]["upcalls_avoided"] == 7 and
 "polled_ns" not in d["operations"]["eoi"] and d["cost_ns"]["mmio"] == 4321' "$ctl" status --json
 if "$ctl" status --json 2>&1 >/dev/null | grep -q .; then
 	fail 'a whole tree leaves nothing to complain of'

@@ -24,13 +24,17 @@ INTERRUPTS, ECHOES = 200, 100
 # Of each count of the many that of the few is taken off, and with it what dd itself costs.
 FEW_READS, MANY_READS = 100, 500
 
-# One way to run a guest: its kernel with nopv or not, hvm_pirq=1 or not, the suite or not.
-Variant = namedtuple("Variant", "nopv pirqs suite")
+# One way to run a guest: its kernel with nopv or not, hvm_pirq=1 or not, the suite or not; idle CPUs
+# may poll, as the host has one for each.
+Variant = namedtuple("Variant", "nopv pirqs suite polls", defaults=(False,))
+# Until the emulated disk has answered.
+POLLS = "idle=poll idle_poll_percent=4000"
+POLLS_CPUS = 3
 
 
 def name_of(variant):
     return ("nopv" if variant.nopv else "default") + (" pirqs" if variant.pirqs else "") + (
-        " + suite" if variant.suite else "")
+        " + suite" if variant.suite else "") + (", may poll" if variant.polls else "")
 
 
 def boots(host):
@@ -40,16 +44,24 @@ def boots(host):
             for nopv in (False, True)]
 
 
-def guests(host, kernel):
-    for nopv, pirqs in boots(host):
-        # Without Xen's own drivers there, as the devices would be unplugged.
-        extra = "xen_emul_unplug=never" if host == "xen" and not nopv else ""
-        its = spec(host, kernel, "nopv" if nopv else "default", extra=extra)
-        its.update(name=f"{host}-{kernel}-irq" + "-nopv" * nopv + "-pirqs" * pirqs,
-                   disk="emulated", pirqs=pirqs,
-                   devices=[*pvirq_devices(host), *(SPARE_NIC if host == "xen" else ())])
-        its["bench"] = [Variant(nopv, pirqs, suite) for suite in (False, True)]
-        yield its
+def one_guest(host, kernel, variants, host_cpus=1):
+    nopv, pirqs = variants[0].nopv, variants[0].pirqs
+    # Without Xen's own drivers there, as the devices would be unplugged.
+    extra = "xen_emul_unplug=never" if host == "xen" and not nopv else ""
+    its = spec(host, kernel, "nopv" if nopv else "default", extra=extra, host_cpus=host_cpus)
+    its.update(name=f"{host}-{kernel}-{'irq' if host_cpus == 1 else 'reads'}" + "-nopv" * nopv +
+               "-pirqs" * pirqs, disk="emulated", pirqs=pirqs, bench=variants,
+               devices=[*pvirq_devices(host), *(SPARE_NIC if host == "xen" else ())])
+    return its
+
+
+def guests(host, kernel, part):
+    if part == "irq":
+        return [one_guest(host, kernel, [Variant(nopv, pirqs, suite) for suite in (False, True)])
+                for nopv, pirqs in boots(host)]
+    # What a guest does without an upcall, and the best that it would have without us.
+    return [one_guest(host, kernel, [Variant(*own, True)], POLLS_CPUS)
+            for own in ((True, True, True), (False, False, False)) if host == "xen"]
 
 
 COSTS = ("table", "config", "calls", "eoi", "window", "exits")
@@ -168,13 +180,16 @@ def measure_virtio(guest):
         yield "virtio", operation, 1, cost_of(counts, guest.host, table)
 
 
-def measure_load(guest):
-    """I/O: reads of nvme; echoes of the network card while its interrupts move."""
+def measure_reads(guest):
     disk = guest.ok(f"cd /sys/bus/pci/devices/{NVME}/nvme/nvme*/ && ls -d nvme*n1").strip()
     few, many = (cost_of(guest.ok(f"dd if=/dev/{disk} of=/dev/null bs=4k count={n} iflag=direct "
                                   "2>/dev/null", count=True), guest.host, guest.table(NVME))
                  for n in (FEW_READS, MANY_READS))
     yield "nvme", "read", MANY_READS - FEW_READS, {c: many[c] - few[c] for c in COSTS}
+
+
+def measure_echoes(guest):
+    """Of the network card, while its interrupts move."""
     card = NIC if guest.host == "xen" else virtio_irq(guest)[0]
     # A hundred moves a second; the loop ends by itself, a kill would cost more.
     churn = (f"(for ((i = 0; i < {ECHOES}; i++)); do for n in /sys/bus/pci/devices/{card}/msi_irqs/*;"
@@ -189,13 +204,16 @@ def measure(guest, variant):
     """[(device, operation, number, cost)] of one variant, its paths, and that of EOIs."""
     guest.ok("rmmod pvirq hybrid 2>/dev/null; true")
     if variant.suite:
-        guest.ok("insmod /suite/hybrid.ko idle=kernel && insmod /suite/pvirq.ko && sleep 1")
+        idle = POLLS if variant.polls else "idle=kernel"
+        guest.ok(f"insmod /suite/hybrid.ko {idle} && insmod /suite/pvirq.ko && sleep 1")
     found = []
-    for name, device in (("nvme", TEST), ("e1000e", E1000E[guest.host])):
-        found += measure_device(guest, name, device)
-    if guest.host == "kvm":
-        found += measure_virtio(guest)
-    found += measure_load(guest)
+    if not variant.polls:
+        for name, device in (("nvme", TEST), ("e1000e", E1000E[guest.host])):
+            found += measure_device(guest, name, device)
+        if guest.host == "kvm":
+            found += measure_virtio(guest)
+        found += measure_echoes(guest)
+    found += measure_reads(guest)
     paths, eoi_path = {}, None
     if variant.suite:
         for line in guest.ok("cat /sys/kernel/debug/pvirq/irqs").splitlines():
@@ -226,7 +244,8 @@ class IrqBench:
                 say(f"{its_spec['name']}: up")
                 guest = Running(host, its_spec)
                 bind_test_driver(guest, TEST, E1000E[guest.host])
-                list(measure_load(guest))   # programs and files are in memory from now on
+                for load in (measure_reads, measure_echoes):    # in memory from now on
+                    list(load(guest))
                 for repeat, variant in todo:
                     self.keep(guest, variant, repeat, *measure(guest, variant))
                 return
@@ -249,7 +268,7 @@ class IrqBench:
             f"{len(found)} counts" + (f", {paths}" if paths else ""))
 
 
-def bench(hosts, kernels, payload, directory, report, quick):
+def bench(hosts, kernels, parts, payload, directory, report, quick):
     """Measures what the report does not have yet."""
     report.data.setdefault("irqs", [])
     todo = IrqBench(report, quick)
@@ -257,8 +276,9 @@ def bench(hosts, kernels, payload, directory, report, quick):
         logs = f"{directory}/{host}-irq"
         os.makedirs(logs, exist_ok=True)
         for kernel in kernels:
-            visit_guests(host, [g for g in guests(host, kernel) if todo.missing(g)], payload, logs,
-                         todo.visit, report)
+            for part in parts:
+                visit_guests(host, [g for g in guests(host, kernel, part) if todo.missing(g)],
+                             payload, logs, todo.visit, report)
 
 
 # -- what was measured (pure) ------------------------------------------------------------
@@ -368,6 +388,11 @@ def judge_reads(table):
     """A plain HVM guest with the suite against a kernel with Xen's support: what the interrupts of
     its reads cost, and all exits, with those of the clock that a read's time brings."""
     rows = table.get(("nvme", "read"), {})
+    ours, theirs = rows.get("nopv pirqs + suite, may poll"), rows.get("default, may poll")
+    if ours and theirs:
+        yield (PASS if ours["most"] < theirs["least"] else FAIL,
+               "nvme, read: nopv pirqs + suite, polling, has fewer exits than default",
+               no_more(theirs, ours)[1])
     ours, theirs = rows.get("nopv pirqs + suite"), rows.get("default")
     if not ours or not theirs:
         return

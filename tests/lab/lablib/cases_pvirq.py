@@ -421,6 +421,46 @@ def case_pvirq_events_offline(guest):
     unload_pvirq(guest)
 
 
+def seen_by_polls(guest):
+    return int(ok(guest.run("cat /sys/module/hybrid/idle/upcalls_avoided"), "upcalls_avoided"))
+
+
+def case_pvirq_events_polled(guest):
+    """An idle CPU that polls sees the events of its interrupts itself. Nothing is lost of them, either
+    while CPUs go offline and come back, and the module comes and goes."""
+    read = READ_NVME.replace("bs=64k count=64", "bs=4k count=500")
+    # Halts are told to cost so much that it polls until the emulated disk has answered.
+    load(guest, "idle=poll idle_poll_percent=10000")
+    ok(guest.run("insmod /suite/pvirq.ko"), "insmod pvirq.ko")
+    wait_for_back_end(guest, "evtchn", NVME)
+    ok(guest.run(f"taskset -c 1 {read}"), "reads")     # learns
+    found = {}
+    for how in ("kernel", "poll"):
+        ok(guest.run(f"echo {how} > /sys/module/hybrid/parameters/idle"), f"idle={how}")
+        before = seen_by_polls(guest)
+        done = guest.run(f"taskset -c 1 {read}", count=True)
+        ok(done, "reads")
+        guest.keep_counts(f"500 reads, idle={how}", done["counts"])
+        reasons = done["counts"]["exits"]
+        found[how] = (seen_by_polls(guest) - before, *(reasons.get(r, 0) for r in (
+            "HLT", "VINTR" if "VINTR" in reasons else "INTR_WINDOW")), done["counts"]["total"])
+    guest.note("500 reads: " + ", ".join(
+        f"idle={how}: {n} events seen, {h} HLTs, {w} windows, {t} exits"
+        for how, (n, h, w, t) in found.items()))
+    # Windows and exits in all are the benchmark's to judge: here a read takes several ticks.
+    need(not found["kernel"][0] and found["poll"][0] >= 250, f"polls do not see them: {guest.notes}")
+    need(found["poll"][1] < found["kernel"][1] / 2, f"no fewer HLTs: {guest.notes}")
+    bind_test_driver(guest)
+    do(guest, TEST, "request", "raise 200", "held 30", "move 10", "raise 20", "mask", "unmask", "raise 10")
+    ok(guest.run(
+        f"while {read}; do :; done 2>/dev/null & cd /sys/devices/system/cpu/cpu1; "
+        "for i in 1 2 3 4 5; do echo 0 >online && echo 1 >online && rmmod pvirq && "
+        "insmod /suite/pvirq.ko || exit; sleep 1; done; kill $!", timeout=300), "they come and go")
+    do(guest, TEST, "raise 200", "free")
+    ok(guest.run(read), "nvme")
+    unload_pvirq(guest)
+
+
 def case_pvirq_events_kdump(guest):
     """A crash kernel that events would interrupt for ever has none; the operator may know better."""
     load(guest)
@@ -536,13 +576,19 @@ def saved_on_xen(kernel):
     return its
 
 
+def polled_on_xen(kernel):
+    its = spec("xen", kernel, "nopv-pvirq", host_cpus=3)
+    its.update(name=f"xen-{kernel}-pvirq-polled", cases=[case_pvirq_events_polled, case_clean])
+    return its
+
+
 def groups(host, kernels):
     """Guests beside those of the variant: a domU, and those to migrate: QEMU's e1000e and virtio
     can be, its nvme and edu cannot."""
     stock = [k for k in kernels if not is_debug(k)]
     if host == "xen":
         if everything():
-            yield from ([its(k)] for k in stock for its in (plain_on_xen, saved_on_xen))
+            yield from ([its(k)] for k in stock for its in (plain_on_xen, saved_on_xen, polled_on_xen))
         return
     for kernel in () if hardware() else stock:
         if not everything() and (host, kernel) != ("bare", "6.12"):

@@ -55,11 +55,11 @@ def sync(source, target):
     if os.path.isdir(source):
         os.makedirs(target, exist_ok=True)
         names = [n for n in os.listdir(source)
-                 if n.endswith((".c", ".h", ".inc", ".def", "Kbuild"))
+                 if n.endswith((".c", ".h", ".S", ".inc", ".def", "Kbuild"))
                  or os.path.isdir(f"{source}/{n}")]
         for name in names:
             sync(f"{source}/{name}", f"{target}/{name}")
-        for path in glob.glob(f"{glob.escape(target)}/*.[chi]*"):
+        for path in glob.glob(f"{glob.escape(target)}/*.[chiS]*"):
             if os.path.basename(path) not in names and not path.endswith(".mod.c"):
                 os.unlink(path)
         return

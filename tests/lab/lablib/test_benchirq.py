@@ -102,6 +102,23 @@ class Verdicts(unittest.TestCase):
         for exit_ in ("calls", "window"):
             self.assertIn(("FAIL", what), self.said(runs[0], {**ours, exit_: 10}))
 
+    def test_reads_of_who_may_poll(self):
+        theirs = [run("default, may poll", "read", r, exits=n) for r, n in enumerate((40, 44, 38))]
+        ours = [run("nopv pirqs + suite, may poll", "read", r, exits=n)
+                for r, n in enumerate((30, 37))]
+        what = "nvme, read: nopv pirqs + suite, polling, has fewer exits than default"
+        self.assertEqual(self.said(*theirs, *ours), [("PASS", what)])
+        ours[0]["exits"] = 38
+        self.assertEqual(self.said(*theirs, *ours), [("FAIL", what)])
+
+    def test_guests(self):
+        for part, host, most in (("irq", "kvm", 2), ("irq", "xen", 4), ("reads", "xen", 2),
+                                 ("reads", "kvm", 0)):
+            its = benchirq.guests(host, "6.12", part)
+            self.assertEqual(len({g["name"] for g in its}), most)
+            self.assertEqual({v.polls for g in its for v in g["bench"]}, {part == "reads"} if its
+                             else set())
+
     def test_lines(self):
         lines = list(benchirq.table_lines([run("default", "move", table=11),
                                            run("default", "read", 0, 10, exits=95)]))
