@@ -447,8 +447,9 @@ def case_pvirq_events_polled(guest):
     guest.note("500 reads: " + ", ".join(
         f"idle={how}: {n} events seen, {h} HLTs, {w} windows, {t} exits"
         for how, (n, h, w, t) in found.items()))
-    # Windows and exits in all are the benchmark's to judge: here a read takes several ticks.
-    need(not found["kernel"][0] and found["poll"][0] >= 250, f"polls do not see them: {guest.notes}")
+    # Windows and exits in all are the benchmark's to judge: here a read takes several ticks, each of
+    # which has an upcall injected, with which an event may come.
+    need(not found["kernel"][0] and found["poll"][0] >= 100, f"polls do not see them: {guest.notes}")
     need(found["poll"][1] < found["kernel"][1] / 2, f"no fewer HLTs: {guest.notes}")
     bind_test_driver(guest)
     do(guest, TEST, "request", "raise 200", "held 30", "move 10", "raise 20", "mask", "unmask", "raise 10")
