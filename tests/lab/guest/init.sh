@@ -12,7 +12,10 @@ mount -t devtmpfs dev /dev
 
 found=
 for _ in $(seq 900); do
-	for d in /dev/vda /dev/xvde /dev/nvme0n1 /dev/sda; do
+	# Which nvme is the first is left to chance: it may be a spare one, or one without a disk.
+	nvme=$(grep -l '^lab *$' /sys/class/nvme/nvme*/serial 2>/dev/null)
+	nvme=${nvme%/serial}
+	for d in /dev/vda /dev/xvde "/dev/${nvme##*/}n1" /dev/sda; do
 		[ -b "$d" ] && mount -t squashfs -o ro "$d" /mnt 2>/dev/null && found=$d && break 2
 	done
 	sleep 0.1
