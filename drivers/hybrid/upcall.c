@@ -9,7 +9,8 @@
  * interrupted: by way of the entry that the IDT has for the upcall's vector.
  *
  * If something else makes the CPU exit meanwhile, Xen injects an upcall, for which there is nothing
- * to do, unless an event came just then.
+ * to do, unless an event came just then. An interrupt that needs no exit (posted) does not end that:
+ * events then wait for its handler, and what softirqs run after it, to return to the poll.
  */
 #include <linux/export.h>
 #include <linux/percpu.h>
@@ -73,9 +74,13 @@ noinstr void hybrid_upcall_end(void)
 
 	if (!info)
 		return;
-	WRITE_ONCE(info->evtchn_upcall_pending, 0);
-	/* Of what came before this, Xen told nobody. */
-	smp_mb();
-	if (READ_ONCE(info->evtchn_pending_sel))
+	for (;;) {
+		WRITE_ONCE(info->evtchn_upcall_pending, 0);
+		/* Of what came before this, Xen told nobody. */
+		smp_mb();
+		if (!READ_ONCE(info->evtchn_pending_sel))
+			return;
+		/* It sets the flag, although an upcall may have served everything by then. */
 		hybrid_upcall_poll();
+	}
 }
