@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The pure parts of the benchmark of interrupts."""
 import unittest
+from types import SimpleNamespace
 
 from . import benchirq
 
@@ -44,6 +45,25 @@ class Cost(unittest.TestCase):
         # Each timer interrupt has an EOI; the upcall's vector has none.
         cost = benchirq.cost_of(self.counts(injected={"236": 6, "40": 50}), "xen", None)
         self.assertEqual((cost["calls"], cost["table"], cost["eoi"]), (2, 0, 2))
+
+
+class Turns(unittest.TestCase):
+    def missing(self, *turns):
+        """After turns of (exits without the suite, with it), of three."""
+        spec = benchirq.guests("kvm", "6.12", "irq")[0]
+        report = SimpleNamespace(data={"irqs": [
+            run(variant, "interrupt", repeat, exits=exits) for repeat, both in enumerate(turns)
+            for variant, exits in zip(("default", "default + suite"), both)]})
+        return [repeat for repeat, _ in benchirq.IrqBench(report, True).missing(spec)]
+
+    def test_are_few(self):
+        self.assertEqual(self.missing((2, 3)), [1, 1, 2, 2])
+        self.assertEqual(self.missing((2, 3), (3, 3), (2, 3)), [])
+
+    def test_are_more_for_who_fails(self):
+        worse = [(2, 3)] * 3
+        self.assertEqual(self.missing(*worse), [3, 3, 4, 4])
+        self.assertEqual(self.missing(*worse, *worse[:2]), [])
 
 
 class Verdicts(unittest.TestCase):
