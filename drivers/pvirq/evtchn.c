@@ -12,6 +12,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/cpumask.h>
+#include <linux/delay.h>
 #include <linux/irq.h>
 #include <linux/irqdesc.h>
 #include <linux/kexec.h>
@@ -211,7 +212,6 @@ static void connect(struct pvirq_irq *i, struct irq_data *data)
 	unsigned int tries = 0;
 
 	i->event.native = cpumask_first(irq_data_get_effective_affinity_mask(data));
-	sync_clear_bit(i->event.port, (unsigned long *)pvirq_xen_pending());
 	move_port(i, irq_data_get_effective_affinity_mask(data));
 	tell_cpu(i, data, irq_data_get_affinity_mask(data));
 	i->orig->irq_write_msi_msg(data, &msg);
@@ -320,21 +320,27 @@ static void evtchn_entered(struct pvirq_irq *i, struct irq_data *data)
 	irq_set_status_flags(i->irq, IRQ_MOVE_PCNTXT);
 }
 
-/* Its vector's CPU is to be the one that it came to as an event. */
-static void move_vector(struct pvirq_irq *i, struct irq_data *data, const struct cpumask *mask)
+/*
+ * Its vector's CPU is to be the one that it came to as an event. False if it stays without one: a
+ * vector that was moved just now cannot be moved on before the old one has been cleaned up, a tick
+ * later.
+ */
+static bool move_vector(struct pvirq_irq *i, struct irq_data *data, const struct cpumask *mask)
 {
 	int err;
 
-	if (i->event.native < nr_cpu_ids && cpumask_test_cpu(i->event.native, mask) &&
-	    cpu_online(i->event.native))
-		return;
+	if (i->event.native < nr_cpu_ids) {
+		if (cpumask_test_cpu(i->event.native, mask) && cpu_online(i->event.native))
+			return true;
+		/* The kernel leaves this as it is where it leaves the vector. */
+		irq_data_update_effective_affinity(data, cpumask_of(i->event.native));
+	}
 	err = irq_chip_set_affinity_parent(data, mask, true);
 	if (err < 0 && !irqd_affinity_is_managed(data))
 		err = irq_chip_set_affinity_parent(data, cpu_online_mask, true);
-	if (err < 0)
-		pr_warn("irq %u: no vector where it goes\n", i->irq);
-	else
+	if (err >= 0)
 		i->event.native = cpumask_first(irq_data_get_effective_affinity_mask(data));
+	return i->event.native < nr_cpu_ids && cpu_online(i->event.native);
 }
 
 /*
@@ -346,7 +352,8 @@ static void disconnect(struct pvirq_irq *i, struct irq_data *data)
 	struct irq_data *parent = data->parent_data;
 	struct msi_msg native, mixed;
 
-	move_vector(i, data, cpumask_of(i->event.cpu));
+	if (!move_vector(i, data, cpumask_of(i->event.cpu)))
+		pr_warn("irq %u: no vector where it goes\n", i->irq);
 	if (i->event.native < nr_cpu_ids)
 		irq_data_update_effective_affinity(data, cpumask_of(i->event.native));
 	parent->chip->irq_compose_msi_msg(parent, &native);
@@ -405,12 +412,13 @@ void pvirq_evtchn_deliver(u32 port)
 	__this_cpu_write(delivering, 0);
 }
 
-/* Calls @change for all that are live, with the interrupt's lock. */
-static void for_each_live(void (*change)(struct pvirq_irq *i, struct irq_data *data,
+/* Calls @change for all that are live, with the interrupt's lock. False if it failed for one. */
+static bool for_each_live(bool (*change)(struct pvirq_irq *i, struct irq_data *data,
 					 unsigned int cpu), unsigned int cpu)
 {
 	struct pvirq_irq *i;
 	unsigned long port;
+	bool done = true;
 
 	mutex_lock(&ports_mutex);
 	xa_for_each(&ports, port, i) {
@@ -425,25 +433,27 @@ static void for_each_live(void (*change)(struct pvirq_irq *i, struct irq_data *d
 
 			raw_spin_lock_irqsave(&desc->lock, flags);
 			if (data->chip == &i->chip && i->event.live && irqd_is_activated(data))
-				change(i, data, cpu);
+				done &= change(i, data, cpu);
 			raw_spin_unlock_irqrestore(&desc->lock, flags);
 		}
 		rcu_read_unlock();
 	}
 	mutex_unlock(&ports_mutex);
+	return done;
 }
 
 /*
  * The kernel starts those that belong to a CPU before events can be sent there. Where going offline
  * was called off, it has not been told of what went away (see go_away()).
  */
-static void come_home(struct pvirq_irq *i, struct irq_data *data, unsigned int cpu)
+static bool come_home(struct pvirq_irq *i, struct irq_data *data, unsigned int cpu)
 {
 	const struct cpumask *mask = irq_data_get_affinity_mask(data);
 
 	if (cpumask_test_cpu(cpu, mask) && !cpumask_test_cpu(i->event.cpu, mask))
 		move_port(i, mask);
 	tell_cpu(i, data, mask);
+	return true;
 }
 
 void pvirq_evtchn_cpu_up(unsigned int cpu)
@@ -456,15 +466,16 @@ void pvirq_evtchn_cpu_up(unsigned int cpu)
  * The kernel is not told: it still does with the interrupt what it does with all of the CPU's that
  * are started.
  */
-static void go_away(struct pvirq_irq *i, struct irq_data *data, unsigned int cpu)
+static bool go_away(struct pvirq_irq *i, struct irq_data *data, unsigned int cpu)
 {
 	const struct cpumask *mask = irq_data_get_affinity_mask(data);
 
 	if (i->event.cpu != cpu)
-		return;
+		return true;
 	move_port(i, mask);
 	if (!irqd_is_started(data))
 		tell_cpu(i, data, mask);
+	return true;
 }
 
 int pvirq_evtchn_cpu_down(unsigned int cpu)
@@ -477,18 +488,24 @@ int pvirq_evtchn_cpu_down(unsigned int cpu)
 }
 
 /* The kernel knows of one CPU only, the event's or the vector's (see tell_cpu()). */
-static void leave_dead(struct pvirq_irq *i, struct irq_data *data, unsigned int cpu)
+static bool leave_dead(struct pvirq_irq *i, struct irq_data *data, unsigned int cpu)
 {
-	if (i->event.native != cpu)
-		return;
+	bool left;
+
+	if (i->event.native != cpu && i->event.native != nr_cpu_ids)
+		return true;
 	i->event.native = nr_cpu_ids;
-	move_vector(i, data, cpumask_of(i->event.cpu));
+	left = move_vector(i, data, cpumask_of(i->event.cpu));
 	tell_cpu(i, data, irq_data_get_affinity_mask(data));
+	return left;
 }
 
 void pvirq_evtchn_cpu_dead(unsigned int cpu)
 {
-	for_each_live(leave_dead, cpu);
+	unsigned int tries = 10;
+
+	while (!for_each_live(leave_dead, cpu) && --tries)
+		msleep(20);
 }
 
 /* A crash kernel would be interrupted by events that it knows nothing of, again and again. */

@@ -240,8 +240,8 @@ void pvirq_xen_close_port(u32 port)
 	struct evtchn_close close = { .port = port };
 
 	sync_set_bit(port, (unsigned long *)pvirq_xen_mask());
+	/* Which also clears its pending bit; from then on the port may be another's. */
 	WARN_ON_ONCE(HYPERVISOR_event_channel_op(EVTCHNOP_close, &close));
-	sync_clear_bit(port, (unsigned long *)pvirq_xen_pending());
 }
 
 void pvirq_xen_send(u32 port)
