@@ -327,17 +327,18 @@ static void evtchn_entered(struct pvirq_irq *i, struct irq_data *data)
  */
 static bool move_vector(struct pvirq_irq *i, struct irq_data *data, const struct cpumask *mask)
 {
+	bool has = i->event.native < nr_cpu_ids;
 	int err;
 
-	if (i->event.native < nr_cpu_ids) {
-		if (cpumask_test_cpu(i->event.native, mask) && cpu_online(i->event.native))
-			return true;
-		/* The kernel leaves this as it is where it leaves the vector. */
-		irq_data_update_effective_affinity(data, cpumask_of(i->event.native));
-	}
+	if (has && cpumask_test_cpu(i->event.native, mask) && cpu_online(i->event.native))
+		return true;
+	/* The kernel leaves this as it is where it leaves the vector. */
+	irq_data_update_effective_affinity(data, has ? cpumask_of(i->event.native) : cpu_none_mask);
 	err = irq_chip_set_affinity_parent(data, mask, true);
-	if (err < 0 && !irqd_affinity_is_managed(data))
-		err = irq_chip_set_affinity_parent(data, cpu_online_mask, true);
+	if (err < 0)
+		err = irq_chip_set_affinity_parent(data, irqd_affinity_is_managed(data) ?
+						   irq_data_get_affinity_mask(data) :
+						   cpu_online_mask, true);
 	if (err >= 0)
 		i->event.native = cpumask_first(irq_data_get_effective_affinity_mask(data));
 	return i->event.native < nr_cpu_ids && cpu_online(i->event.native);
@@ -352,10 +353,10 @@ static void disconnect(struct pvirq_irq *i, struct irq_data *data)
 	struct irq_data *parent = data->parent_data;
 	struct msi_msg native, mixed;
 
-	if (!move_vector(i, data, cpumask_of(i->event.cpu)))
-		pr_warn("irq %u: no vector where it goes\n", i->irq);
-	if (i->event.native < nr_cpu_ids)
+	if (move_vector(i, data, cpumask_of(i->event.cpu)))
 		irq_data_update_effective_affinity(data, cpumask_of(i->event.native));
+	else
+		pr_warn("irq %u: no vector where it goes\n", i->irq);
 	parent->chip->irq_compose_msi_msg(parent, &native);
 	mixed = irq_data_get_msi_desc(data)->msg;
 	mixed.data = native.data;
@@ -502,10 +503,14 @@ static bool leave_dead(struct pvirq_irq *i, struct irq_data *data, unsigned int 
 
 void pvirq_evtchn_cpu_dead(unsigned int cpu)
 {
-	unsigned int tries = 10;
+	unsigned int tries;
 
-	while (!for_each_live(leave_dead, cpu) && --tries)
+	for (tries = 0; tries < 10; tries++) {
+		if (for_each_live(leave_dead, cpu))
+			return;
 		msleep(20);
+	}
+	pr_warn("an interrupt's vector stays with CPU %u, which is offline\n", cpu);
 }
 
 /* A crash kernel would be interrupted by events that it knows nothing of, again and again. */
