@@ -142,16 +142,20 @@ static void moved(u64 word)
 
 static struct hybrid_host_irq host_irq = { .moved = moved };
 
-static void forget(void)
+/* Fails where the host may go on to write into the page. */
+static int forget(void)
 {
+	int err = 0;
+
 	mutex_lock(&host_mutex);
 	away = true;
 	if (first_msr) {
 		WRITE_ONCE(registered, false);
-		wrmsrl_safe(first_msr + HYBRID_HOST_MSR_NOTICE, 0);
+		err = wrmsrl_safe(first_msr + HYBRID_HOST_MSR_NOTICE, 0);
 		wrmsrl_safe(first_msr + HYBRID_HOST_MSR_NOTICE_IRQ, 0);
 	}
 	mutex_unlock(&host_mutex);
+	return err;
 }
 
 static int register_page(const struct hybrid_host *host)
@@ -245,15 +249,24 @@ static int rebooting(struct notifier_block *nb, unsigned long action, void *unus
 
 static struct notifier_block reboot_nb = { .notifier_call = rebooting };
 
+static void give_back(void)
+{
+	int err = forget();
+
+	hybrid_host_irq_free(&host_irq);
+	cancel_work_sync(&request_work);
+	if (err)
+		pr_warn("the host does not give our page back, which is lost\n");
+	else
+		free_page((unsigned long)page);
+}
+
 static void host_stop(void)
 {
 	unregister_reboot_notifier(&reboot_nb);
 	unregister_pm_notifier(&power_nb);
 	hybrid_notifier_unregister(&hybrid_nb);
-	forget();
-	hybrid_host_irq_free(&host_irq);
-	cancel_work_sync(&request_work);
-	free_page((unsigned long)page);
+	give_back();
 }
 
 static int host_start(void)
@@ -270,11 +283,15 @@ static int host_start(void)
 	if (!page)
 		return -ENOMEM;
 	err = hybrid_host_irq_request(&host_irq, noticed, 0, "migrate-notify");
-	if (err)
-		goto err_page;
+	if (err) {
+		free_page((unsigned long)page);
+		return err;
+	}
 	err = tell_host(&host);
-	if (err)
-		goto err_irq;
+	if (err) {
+		give_back();
+		return err;
+	}
 	hybrid_notifier_register(&hybrid_nb);
 	/* What it decided since we looked nobody has told us. */
 	if (!get_host(&host))
@@ -282,14 +299,6 @@ static int host_start(void)
 	register_pm_notifier(&power_nb);
 	register_reboot_notifier(&reboot_nb);
 	return 0;
-
-err_irq:
-	forget();
-	hybrid_host_irq_free(&host_irq);
-	cancel_work_sync(&request_work);
-err_page:
-	free_page((unsigned long)page);
-	return err;
 }
 
 const struct mn_source mn_source_host = {

@@ -278,6 +278,12 @@ static irqreturn_t stray(int irq, void *arg)
 	return IRQ_HANDLED;
 }
 
+/* The first is nobody's. */
+static u64 entries(void)
+{
+	return pages * HYBRID_IRQ_ENTRIES_PER_PAGE;
+}
+
 static u64 registration(void)
 {
 	return virt_to_phys(table) | (u64)pages << HYBRID_HOST_TABLE_PAGES_SHIFT |
@@ -344,9 +350,12 @@ static bool still_registered(const struct hybrid_host *host)
 	if (host->table_pages < pages)
 		return false;
 	first_msr = host->msr;
-	if (!rdmsrl_safe(first_msr + HYBRID_HOST_MSR_TABLE, &value) && value == registration())
-		return true;
-	return !wrmsrl_safe(first_msr + HYBRID_HOST_MSR_TABLE, registration());
+	if ((rdmsrl_safe(first_msr + HYBRID_HOST_MSR_TABLE, &value) || value != registration()) &&
+	    wrmsrl_safe(first_msr + HYBRID_HOST_MSR_TABLE, registration()))
+		return false;
+	/* What was kicked while it was not, or failed, was not heard: an interrupt may wait there. */
+	return !wrmsrl_safe(first_msr + HYBRID_HOST_MSR_KICK,
+			    1 | (entries() - 1) << HYBRID_HOST_KICK_COUNT_SHIFT);
 }
 
 void pvirq_hypercall_check(void)
@@ -410,8 +419,8 @@ static int hypercall_prepare(struct pvirq_irq *i, struct irq_data *data)
 		if (err)
 			return err;
 	}
-	tag = find_next_zero_bit(tags, pages * HYBRID_IRQ_ENTRIES_PER_PAGE, 1);
-	if (tag == pages * HYBRID_IRQ_ENTRIES_PER_PAGE)
+	tag = find_next_zero_bit(tags, entries(), 1);
+	if (tag == entries())
 		return -ENOSPC;
 	set_owner(tag, i);
 	i->tag = tag;
