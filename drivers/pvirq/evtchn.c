@@ -587,5 +587,8 @@ void pvirq_evtchn_allow(void)
 {
 	mutex_lock(&running_mutex);
 	barred = false;
+	/* Where falling asleep failed it may have been stopped. */
+	if (running && pvirq_control_start())
+		pr_warn("nobody listens to Xen's tools\n");
 	mutex_unlock(&running_mutex);
 }

@@ -238,8 +238,11 @@ void pvirq_control_stop(void);
 /* The module goes, and there are no event channels any more. May sleep. */
 void pvirq_control_exit(void);
 
-/* main.c: everything is given back, and stays so until the other; both may sleep */
-void pvirq_fall_asleep(void);
+/*
+ * main.c: everything is given back, and stays so until the other; both may sleep. False: a device is
+ * busy, and not all is.
+ */
+bool pvirq_fall_asleep(void);
 void pvirq_wake_up(void);
 
 /* irqset.c: all may sleep */
@@ -252,8 +255,11 @@ bool pvirq_scan(void);
 void pvirq_scan_device(struct pci_dev *pdev);
 /* It is gone. */
 void pvirq_forget_device(struct pci_dev *pdev);
-/* Gives everything back, and takes nothing over until pvirq_resume(). */
-void pvirq_suspend(void);
+/*
+ * Gives everything back, and takes nothing over until pvirq_resume(). False where a driver was coming
+ * or going all the time (10 s): its device's interrupts are still ours.
+ */
+bool pvirq_suspend(void);
 void pvirq_resume(void);
 /* The machine is another one perhaps: what was measured of it counts no more. */
 void pvirq_remeasure(void);

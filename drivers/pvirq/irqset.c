@@ -6,10 +6,12 @@
  * interrupt's desc->lock. device_lock keeps the device's MSI data; its MSI mutex keeps the
  * interrupts.
  */
+#include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/interrupt.h>
 #include <linux/irq.h>
 #include <linux/irqdomain.h>
+#include <linux/jiffies.h>
 #include <linux/kstrtox.h>
 #include <linux/lockdep.h>
 #include <linux/mutex.h>
@@ -433,22 +435,45 @@ static struct pci_dev *next_to_leave(void)
 	return pdev;
 }
 
-void pvirq_suspend(void)
+/*
+ * Called by notifier chains, while a driver that is being unbound, with its device's lock, may wait
+ * to be taken off the same chain.
+ */
+#define SUSPEND_PATIENCE	(10 * HZ)
+
+static bool try_to_leave(struct pci_dev *pdev)
 {
+	struct pvirq_dev *dev;
+
+	if (!device_trylock(&pdev->dev))
+		return false;
+	mutex_lock(&irqs_mutex);
+	dev = find_device(pdev);
+	if (dev)
+		leave_locked(dev);
+	mutex_unlock(&irqs_mutex);
+	device_unlock(&pdev->dev);
+	return true;
+}
+
+bool pvirq_suspend(void)
+{
+	unsigned long end = jiffies + SUSPEND_PATIENCE;
 	struct pci_dev *pdev;
 
 	while ((pdev = next_to_leave())) {
-		struct pvirq_dev *dev;
+		bool left = try_to_leave(pdev);
 
-		device_lock(&pdev->dev);
-		mutex_lock(&irqs_mutex);
-		dev = find_device(pdev);
-		if (dev)
-			leave_locked(dev);
-		mutex_unlock(&irqs_mutex);
-		device_unlock(&pdev->dev);
+		if (!left && time_after(jiffies, end)) {
+			pci_warn(pdev, "its interrupts are not given back: its driver comes or goes\n");
+			pci_dev_put(pdev);
+			return false;
+		}
 		pci_dev_put(pdev);
+		if (!left)
+			msleep(10);
 	}
+	return true;
 }
 
 void pvirq_resume(void)
@@ -464,7 +489,9 @@ void pvirq_exit_all(void)
 {
 	struct pvirq_dev *dev, *next;
 
-	pvirq_suspend();
+	/* Nobody can wait for the end of this. */
+	while (!pvirq_suspend())
+		;
 	mutex_lock(&irqs_mutex);
 	list_for_each_entry_safe(dev, next, &devices, node)
 		drop_device(dev);
@@ -508,6 +535,8 @@ int pvirq_set(const char *who, enum pvirq_want want)
 
 	if (!strchr(who, ':') && (kstrtouint(who, 10, &irq) || !irq))
 		return -EINVAL;
+	/* The number may have been another's when it was looked at. */
+	pvirq_scan();
 	pdev = set_wish(who, irq, want);
 	if (!pdev)
 		return -ENOENT;

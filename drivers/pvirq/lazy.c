@@ -107,6 +107,8 @@ static void write_entry(struct pvirq_irq *i, struct msi_desc *desc, bool hard)
 	/* Silicon would gain nothing by it, and may act otherwise than it reads. */
 	wide = trapped && READ_ONCE(i->dev->width) == PVIRQ_WIDTH_WIDE;
 	n = pvirq_message_plan(w, &from, &to, changed, wide);
+	/* First, as the kernel does: it may be restoring the device by this, with another lock. */
+	desc->pci.msix_ctrl = ctrl;
 	for (k = 0; k < n; k++) {
 		if (w[k].bytes == 8)
 			writeq(w[k].value, base + w[k].offset);
@@ -117,11 +119,9 @@ static void write_entry(struct pvirq_irq *i, struct msi_desc *desc, bool hard)
 	if (n && (tell || hard) && !trapped)
 		readl(base + PVIRQ_ENTRY_DATA);
 
-	desc->pci.msix_ctrl = ctrl;
-	if (tell)
-		i->stale = false;
 	if (!i->deferred)
 		return;
+	i->stale = !tell;
 	i->deferred = false;
 	desc->msg = i->message;
 	tell_hook(desc);
@@ -236,11 +236,12 @@ static void write_config(struct pvirq_irq *i, struct msi_desc *desc, const struc
 	struct pvirq_entry to = to_entry(msg, 0);
 	struct pci_dev *pdev = i->dev->pdev;
 	struct pvirq_write w[PVIRQ_WRITES_MAX];
+	bool there = is_there(pdev);
 	unsigned int n, k;
 	u16 flags;
 
 	n = pvirq_message_plan_config(w, &from, &to, desc->pci.msi_attrib.is_64);
-	if (is_there(pdev)) {
+	if (there) {
 		for (k = 0; k < n; k++) {
 			if (w[k].bytes == 2)
 				pci_write_config_word(pdev, pdev->msi_cap + w[k].offset, w[k].value);
@@ -250,6 +251,7 @@ static void write_config(struct pvirq_irq *i, struct msi_desc *desc, const struc
 		if (n && !READ_ONCE(i->dev->trapped))
 			pci_read_config_word(pdev, pdev->msi_cap + PCI_MSI_FLAGS, &flags);
 	}
+	i->stale = !there;
 	desc->msg = *msg;
 	pvirq_count(i, n ? PVIRQ_COUNT_MOVE_DONE : PVIRQ_COUNT_MOVE_AVOIDED);
 }

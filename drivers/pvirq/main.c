@@ -149,10 +149,12 @@ static void start_evtchn(void)
 		pvirq_evtchn_start();
 }
 
-void pvirq_fall_asleep(void)
+bool pvirq_fall_asleep(void)
 {
-	pvirq_suspend();
+	if (!pvirq_suspend())
+		return false;
 	pvirq_evtchn_stop();
+	return true;
 }
 
 void pvirq_wake_up(void)
@@ -175,7 +177,10 @@ static int power_changed(struct notifier_block *nb, unsigned long action, void *
 	case PM_SUSPEND_PREPARE:
 	case PM_RESTORE_PREPARE:
 		pvirq_control_stop();
-		pvirq_fall_asleep();
+		if (!pvirq_fall_asleep()) {
+			pvirq_wake_up();
+			return notifier_from_errno(-EBUSY);
+		}
 		pvirq_eoi_bar(true);
 		break;
 	case PM_POST_HIBERNATION:

@@ -65,8 +65,12 @@ static void suspend(void)
 	int err;
 
 	pr_info("everything is given back: Xen's tools suspend this machine\n");
-	pvirq_fall_asleep();
-	err = time_after(jiffies, start + PATIENCE) ? -ETIME : pvirq_xen_suspend();
+	if (!pvirq_fall_asleep())
+		err = -EBUSY;
+	else if (time_after(jiffies, start + PATIENCE))
+		err = -ETIME;
+	else
+		err = pvirq_xen_suspend();
 	if (err < 0)
 		pr_warn("not suspended (error %d)\n", err);
 	pvirq_wake_up();
@@ -121,7 +125,8 @@ static void work_fn(struct work_struct *work)
 	if (err < 0) {
 		/* Whoever has an interrupt for events has to listen. */
 		pr_warn("xenstore makes no sense (error %d): no event channels any more\n", err);
-		pvirq_fall_asleep();
+		if (!pvirq_fall_asleep())
+			schedule_work(work);
 		pvirq_resume();
 	} else if (order != PVIRQ_ORDER_NONE) {
 		carry_out(order);
@@ -194,7 +199,7 @@ int pvirq_control_start(void)
 	int err;
 
 	mutex_lock(&mutex);
-	err = connect();
+	err = port ? 0 : connect();
 	mutex_unlock(&mutex);
 	return err;
 }
