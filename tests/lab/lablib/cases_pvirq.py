@@ -246,6 +246,25 @@ def case_pvirq_suspend(guest):
     unload_pvirq(guest)
 
 
+def case_pvirq_suspend_busy(guest):
+    """A driver that goes, with its device's lock, and cannot yet: no suspend, and nothing has changed."""
+    if guest.run("echo devices > /sys/power/pm_test")["rc"]:
+        raise Skip("this kernel cannot test a suspend (CONFIG_PM_DEBUG)")
+    bind_test_driver(guest)
+    load_pvirq(guest)
+    do(guest, TEST, "request")
+    done = guest.run(f"dmesg -C; echo raise 10000000 >/sys/bus/pci/devices/{TEST}/command & w=$!; "
+                     f"sleep .5; echo {TEST} >/sys/bus/pci/drivers/pvirq-test/unbind & "
+                     "sleep .5; echo mem >/sys/power/state; rc=$?; "
+                     "kill $w; wait; echo none >/sys/power/pm_test; dmesg; exit $rc", timeout=60)
+    need(done["rc"] and "comes or goes" in done["out"], f"suspended: {done['out'][-2000:]}")
+    need(back_ends(guest, NVME) == {"lazy"}, f"after it: {irqs(guest)}")
+    bind_test_driver(guest, TEST)
+    do(guest, TEST, "request", "raise 20", "free")
+    ok(guest.run(READ_NVME), "nvme")
+    unload_pvirq(guest)
+
+
 STRESS = "/run/lab/stress"
 
 
@@ -553,6 +572,7 @@ CASES = (
     (case_pvirq_interrupts, ("bare", "kvm")),
     (case_pvirq_exits, ("kvm",)),
     (case_pvirq_suspend, ("bare",)),
+    (case_pvirq_suspend_busy, ("bare",)),
     (case_pvirq_stress, ("bare", "kvm")),
     (case_clean, ANYWHERE),
 )
