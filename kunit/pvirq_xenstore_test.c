@@ -264,8 +264,8 @@ static void each_connection_is_its_own(struct kunit *test)
 	looks(test);
 	old = asked;
 	KUNIT_ASSERT_EQ(test, pvirq_xenstore_close(&x), 0);
+	hears(test, PVIRQ_XENSTORE_END, 27, "F", 2);
 	hears(test, PVIRQ_XENSTORE_UNWATCH, 0, WATCHED, sizeof(WATCHED));
-	EVENT();		/* is forgotten */
 	KUNIT_ASSERT_EQ(test, pvirq_xenstore_open(&x, &page), 0);
 	hears(test, PVIRQ_XENSTORE_WATCH, 0, WATCHED, sizeof(WATCHED));
 	answers(old, PVIRQ_XENSTORE_READ, "suspend", 7);
@@ -278,6 +278,36 @@ static void each_connection_is_its_own(struct kunit *test)
 	says(PVIRQ_XENSTORE_BEGIN, "27", 3);
 	step(test, 1);
 	hears(test, PVIRQ_XENSTORE_READ, 27, NODE, sizeof(NODE));
+}
+
+/* Nobody else would end them: what was being begun; and what an event asks for beside an order. */
+static void no_transaction_is_left(struct kunit *test)
+{
+	u32 old;
+
+	start_at(test, 0);
+	begins_at_event(test);
+	old = asked;
+	KUNIT_ASSERT_EQ(test, pvirq_xenstore_close(&x), 0);
+	hears(test, PVIRQ_XENSTORE_UNWATCH, 0, WATCHED, sizeof(WATCHED));
+	KUNIT_ASSERT_EQ(test, pvirq_xenstore_open(&x, &page), 0);
+	hears(test, PVIRQ_XENSTORE_WATCH, 0, WATCHED, sizeof(WATCHED));
+	answers(old, PVIRQ_XENSTORE_BEGIN, "31", 3);
+	step(test, 1);
+	hears(test, PVIRQ_XENSTORE_END, 31, "F", 2);
+	says(PVIRQ_XENSTORE_END, "OK", 3);
+	step(test, 1);
+
+	looks(test);
+	takes(test, "suspend");
+	EVENT();
+	step(test, 1);
+	says(PVIRQ_XENSTORE_END, "OK", 3);
+	step(test, 1);
+	KUNIT_EXPECT_EQ(test, order, PVIRQ_ORDER_SUSPEND);
+	hears_nothing(test);
+	step(test, 1);
+	begins(test);
 }
 
 static void a_message_is_taken_whole(struct kunit *test)
@@ -352,6 +382,7 @@ static struct kunit_case pvirq_xenstore_cases[] = {
 	KUNIT_CASE(an_order_can_be_taken_back),
 	KUNIT_CASE(what_is_no_order_is_left_alone),
 	KUNIT_CASE(each_connection_is_its_own),
+	KUNIT_CASE(no_transaction_is_left),
 	KUNIT_CASE(a_message_is_taken_whole),
 	KUNIT_CASE(a_hostile_page_is_refused),
 	KUNIT_CASE(a_full_ring_waits),

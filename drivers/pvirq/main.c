@@ -10,6 +10,7 @@
 #include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
+#include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/reboot.h>
 #include <linux/string.h>
@@ -149,19 +150,28 @@ static void start_evtchn(void)
 		pvirq_evtchn_start();
 }
 
+/* Xen's tools may order the one while the kernel does the other. */
+static DEFINE_MUTEX(sleep_mutex);
+
 bool pvirq_fall_asleep(void)
 {
-	if (!pvirq_suspend())
-		return false;
-	pvirq_evtchn_stop();
-	return true;
+	bool all;
+
+	mutex_lock(&sleep_mutex);
+	all = pvirq_suspend();
+	if (all)
+		pvirq_evtchn_stop();
+	mutex_unlock(&sleep_mutex);
+	return all;
 }
 
 void pvirq_wake_up(void)
 {
+	mutex_lock(&sleep_mutex);
 	pvirq_evtchn_allow();
 	start_evtchn();
 	pvirq_resume();
+	mutex_unlock(&sleep_mutex);
 }
 
 /*

@@ -14,8 +14,10 @@
 #include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
+#include <linux/nmi.h>
 #include <linux/printk.h>
 #include <linux/reboot.h>
+#include <linux/smp.h>
 #include <linux/stddef.h>
 #include <linux/workqueue.h>
 
@@ -59,18 +61,26 @@ static void refresh_fn(struct work_struct *work)
 
 static DECLARE_WORK(refresh_work, refresh_fn);
 
+/* The clock goes on meanwhile, and the first tick after it would take that for a lockup. */
+static void touch_watchdog(void *unused)
+{
+	touch_softlockup_watchdog();
+}
+
 static void suspend(void)
 {
 	unsigned long start = jiffies;
 	int err;
 
 	pr_info("everything is given back: Xen's tools suspend this machine\n");
-	if (!pvirq_fall_asleep())
+	if (!pvirq_fall_asleep()) {
 		err = -EBUSY;
-	else if (time_after(jiffies, start + PATIENCE))
+	} else if (time_after(jiffies, start + PATIENCE)) {
 		err = -ETIME;
-	else
+	} else {
+		on_each_cpu(touch_watchdog, NULL, 1);
 		err = pvirq_xen_suspend();
+	}
 	if (err < 0)
 		pr_warn("not suspended (error %d)\n", err);
 	pvirq_wake_up();
@@ -98,16 +108,20 @@ static void carry_out(enum pvirq_order order)
 static void work_fn(struct work_struct *work);
 static DECLARE_WORK(control_work, work_fn);
 
-/* Until there is nothing to be read, or an order to be carried out. */
+/* At a time; a host that never stops talking is not to keep others waiting. */
+#define STEPS	64
+
+/* Until there is nothing to be read (0), an order to be carried out, or enough. */
 static int listen(enum pvirq_order *order)
 {
+	unsigned int steps = STEPS;
 	int got;
 
 	/* Before it looks; and in case that its CPU was offline when it came. */
 	sync_clear_bit(port, (unsigned long *)pvirq_xen_pending());
 	do {
 		got = pvirq_xenstore_step(&store, order);
-	} while (got > 0 && *order == PVIRQ_ORDER_NONE);
+	} while (got > 0 && *order == PVIRQ_ORDER_NONE && --steps);
 	/* There is room, or there are requests. */
 	pvirq_xen_send(port);
 	return got;
@@ -116,19 +130,19 @@ static int listen(enum pvirq_order *order)
 static void work_fn(struct work_struct *work)
 {
 	enum pvirq_order order = PVIRQ_ORDER_NONE;
-	int err = 0;
+	int got = 0;
 
 	mutex_lock(&mutex);
 	if (port)
-		err = listen(&order);
+		got = listen(&order);
 	mutex_unlock(&mutex);
-	if (err < 0) {
+	if (got < 0) {
 		/* Whoever has an interrupt for events has to listen. */
-		pr_warn("xenstore makes no sense (error %d): no event channels any more\n", err);
+		pr_warn("xenstore makes no sense (error %d): no event channels any more\n", got);
 		if (!pvirq_fall_asleep())
 			schedule_work(work);
 		pvirq_resume();
-	} else if (order != PVIRQ_ORDER_NONE) {
+	} else if (got > 0) {
 		carry_out(order);
 		schedule_work(work);
 	}

@@ -88,18 +88,36 @@ static int take(struct pvirq_xenstore_page *page, struct pvirq_xenstore_head *he
 	return 1;
 }
 
+/* Ends a transaction with nothing done. Xenstore lets each machine have some ten. */
+static int drop(struct pvirq_xenstore *x, u32 transaction)
+{
+	u32 ours = x->transaction;
+	int err;
+
+	x->transaction = transaction;
+	err = send(x, PVIRQ_XENSTORE_END, "F", 2);
+	x->transaction = ours;
+	return err;
+}
+
 int pvirq_xenstore_open(struct pvirq_xenstore *x, struct pvirq_xenstore_page *page)
 {
-	*x = (struct pvirq_xenstore){ .page = page, .id = x->id };
 	/* Answers to requests of somebody before us, and not all of one perhaps. */
-	WRITE_ONCE(page->rsp_cons, READ_ONCE(page->rsp_prod));
+	if (!x->id)
+		WRITE_ONCE(page->rsp_cons, READ_ONCE(page->rsp_prod));
+	*x = (struct pvirq_xenstore){ .page = page, .id = x->id };
 	return send(x, PVIRQ_XENSTORE_WATCH, watched, sizeof(watched));
 }
 
 int pvirq_xenstore_close(struct pvirq_xenstore *x)
 {
+	int err = 0;
+
+	if (x->awaited == PVIRQ_XENSTORE_READ)
+		err = drop(x, x->transaction);
+	x->awaited = 0;
 	x->transaction = 0;
-	return send(x, PVIRQ_XENSTORE_UNWATCH, watched, sizeof(watched));
+	return err ?: send(x, PVIRQ_XENSTORE_UNWATCH, watched, sizeof(watched));
 }
 
 static enum pvirq_order order_of(const char *word, u32 len)
@@ -190,7 +208,7 @@ static int go_on(struct pvirq_xenstore *x, u32 type, const char *word, u32 len,
 		break;
 	}
 	x->awaited = 0;
-	return x->again ? begin(x) : 0;
+	return 0;
 }
 
 int pvirq_xenstore_step(struct pvirq_xenstore *x, enum pvirq_order *order)
@@ -202,21 +220,27 @@ int pvirq_xenstore_step(struct pvirq_xenstore *x, enum pvirq_order *order)
 	/* An answer is two requests at most. */
 	if (err < (int)(2 * REQUEST_MAX))
 		return min(err, 0);
+	/* What was written there beside an order, which has been carried out by now. */
+	if (x->again && !x->awaited)
+		return begin(x) ?: 1;
 	err = take(x->page, &head, word, sizeof(word));
 	if (err <= 0)
 		return err;
 	err = 0;
 	if (head.type == PVIRQ_XENSTORE_WATCH_EVENT) {
-		if (x->awaited)
-			x->again = true;
-		else
-			err = begin(x);
+		x->again = true;
 	} else if (x->awaited && head.req_id == x->awaited_id) {
 		err = go_on(x, head.type, word, min_t(u32, head.len, sizeof(word)), order);
 	} else if (x->awaited == PVIRQ_XENSTORE_END && head.req_id == x->awaited_id - 1 &&
 		   head.type == PVIRQ_XENSTORE_ERROR) {
 		/* It could not be taken: not ours to carry out. */
 		x->taken = PVIRQ_ORDER_NONE;
+	} else if (head.type == PVIRQ_XENSTORE_BEGIN) {
+		/* Of a connection before this one, which did not see it come. */
+		err = drop(x, number_of(word, min_t(u32, head.len, sizeof(word))));
 	}
+	/* An order may be the end of this connection, and nobody would end the transaction. */
+	if (!err && x->again && !x->awaited && *order == PVIRQ_ORDER_NONE)
+		err = begin(x);
 	return err ?: 1;
 }

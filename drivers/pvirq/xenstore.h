@@ -70,7 +70,7 @@ struct pvirq_xenstore {
 /**
  * pvirq_xenstore_open() - ask to be told of orders
  * @x: zeroes the first time
- * @page: answers that are in it are forgotten
+ * @page: the first time, answers that are in it are forgotten
  *
  * Where somebody has asked before, in this domain, xenstore says so, which does not matter.
  *
