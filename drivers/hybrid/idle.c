@@ -188,13 +188,14 @@ static noinstr void judge_window(struct sleeper *c, u64 now)
 	/* Bounded, as the TSC may have jumped back and the quotient has to fit. */
 	u64 cycles = min_t(u64, now - c->window_start, 1ull << 50);
 	u64 ns = to_ns(cycles);
-	bool off = c->window_won > HOST_POLL_WINS * c->window_halts &&
-		   !hybrid_poll_overcommitted(&c->poll);
 	u64 stolen = steal - c->window_steal;
+	bool off;
 
 	if (xen_domain())
 		stolen = xen_stolen(c, stolen, ns >> 5);
 	hybrid_poll_steal(&c->poll, stolen, c->window_halts, READ_ONCE(halt_ns), ns);
+	off = c->window_won > HOST_POLL_WINS * c->window_halts &&
+	      !hybrid_poll_overcommitted(&c->poll);
 	if (READ_ONCE(have_poll_control) && c->host_polls && off != c->host_poll_off)
 		host_poll_set(c, off);
 	c->window_start = now;
