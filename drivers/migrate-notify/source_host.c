@@ -39,6 +39,7 @@ static_assert(MN_ANSWER_MAX <= HYBRID_NOTICE_ANSWER_MAX);
 static struct hybrid_notice *page;	/* the host may write to all of it, at any moment */
 static u32 first_msr;
 static bool registered;
+static bool told;			/* of the page, once at least */
 
 /*
  * Forgotten, and to stay so: another kernel is to have the memory. What hybrid decides meanwhile
@@ -155,7 +156,7 @@ static int forget(void)
 		wrmsrl_safe(first_msr + HYBRID_HOST_MSR_NOTICE_IRQ, 0);
 	}
 	mutex_unlock(&host_mutex);
-	return err;
+	return told ? err : 0;
 }
 
 static int register_page(const struct hybrid_host *host)
@@ -177,6 +178,8 @@ static int register_page(const struct hybrid_host *host)
 		err = wrmsrl_safe(first_msr + HYBRID_HOST_MSR_NOTICE, want);
 	if (err)
 		WRITE_ONCE(registered, false);
+	else
+		told = true;
 	return err;
 }
 

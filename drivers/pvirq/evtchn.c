@@ -513,10 +513,16 @@ void pvirq_evtchn_cpu_dead(unsigned int cpu)
 	pr_warn("an interrupt's vector stays with CPU %u, which is offline\n", cpu);
 }
 
+void pvirq_evtchn_silence(void)
+{
+	if (READ_ONCE(running))
+		pvirq_xen_set_callback(0);
+}
+
 /* A crash kernel would be interrupted by events that it knows nothing of, again and again. */
 static int panicked(struct notifier_block *nb, unsigned long action, void *unused)
 {
-	pvirq_xen_set_callback(0);
+	pvirq_evtchn_silence();
 	return NOTIFY_DONE;
 }
 

@@ -377,6 +377,12 @@ bool pvirq_hypercall_refused(void)
 	return refused;
 }
 
+void pvirq_hypercall_silence(void)
+{
+	if (table)
+		wrmsrl_safe(first_msr + HYBRID_HOST_MSR_TABLE, 0);
+}
+
 void pvirq_hypercall_exit(void)
 {
 	cancel_delayed_work_sync(&look_work);

@@ -219,6 +219,8 @@ void pvirq_hypercall_check(void);
 bool pvirq_hypercall_refused(void);
 /* When everything is given back, and nobody calls for more; without the lock. */
 void pvirq_hypercall_exit(void);
+/* The host looks nothing up any more, whoever still needs it. Any context. */
+void pvirq_hypercall_silence(void);
 
 /* evtchn.c */
 extern const struct pvirq_backend pvirq_evtchn;
@@ -229,6 +231,8 @@ extern const struct pvirq_backend pvirq_evtchn;
 void pvirq_evtchn_start(void);
 void pvirq_evtchn_stop(void);
 void pvirq_evtchn_allow(void);
+/* No event arrives any more, whoever still waits for one. Any context. */
+void pvirq_evtchn_silence(void);
 
 /*
  * xen_control.c: nobody listens to Xen's tools any more, until event channels start again. Waits for

@@ -443,17 +443,19 @@ static struct pci_dev *next_to_leave(void)
 
 static bool try_to_leave(struct pci_dev *pdev)
 {
+	bool locked = device_trylock(&pdev->dev);
 	struct pvirq_dev *dev;
 
-	if (!device_trylock(&pdev->dev))
-		return false;
 	mutex_lock(&irqs_mutex);
 	dev = find_device(pdev);
-	if (dev)
+	if (dev && locked)
 		leave_locked(dev);
+	else if (dev)
+		list_move_tail(&dev->node, &devices);	/* the others first */
 	mutex_unlock(&irqs_mutex);
-	device_unlock(&pdev->dev);
-	return true;
+	if (locked)
+		device_unlock(&pdev->dev);
+	return locked;
 }
 
 bool pvirq_suspend(void)

@@ -139,9 +139,10 @@ static void work_fn(struct work_struct *work)
 	if (got < 0) {
 		/* Whoever has an interrupt for events has to listen. */
 		pr_warn("xenstore makes no sense (error %d): no event channels any more\n", got);
-		if (!pvirq_fall_asleep())
+		if (pvirq_fall_asleep())
+			pvirq_resume();
+		else
 			schedule_work(work);
-		pvirq_resume();
 	} else if (got > 0) {
 		carry_out(order);
 		schedule_work(work);

@@ -411,15 +411,15 @@ def case_kunit(guest):
 
 def case_clean(guest):
     """No splat in all this: the kernel is not tainted by anything but our being out of tree."""
-    tainted = int(ok(guest.run("cat /proc/sys/kernel/tainted"), "tainted"))
-    # Bits 12 and 13: out-of-tree, unsigned. Bit 18: a KUnit test ran.
-    need(not tainted & ~(1 << 12 | 1 << 13 | 1 << 18),
-         f"tainted {tainted:#x}: " + guest.run("dmesg | tail -n 60")["out"])
     # Not dmesg, which the cases above cleared.
     log = guest.run("dd if=/dev/kmsg iflag=nonblock bs=8192 2>/dev/null | grep -E -A20 "
                     "'WARNING|BUG|Oops|KASAN|UBSAN|Call Trace|possible recursive|detected stall|"
                     "suspicious RCU|inconsistent lock|INFO: task' | head -n 60")["out"]
     need(not log.strip(), f"the log holds:\n{log}")
+    tainted = int(ok(guest.run("cat /proc/sys/kernel/tainted"), "tainted"))
+    # Bits 12 and 13: out-of-tree, unsigned. Bit 18: a KUnit test ran.
+    need(not tainted & ~(1 << 12 | 1 << 13 | 1 << 18),
+         f"tainted {tainted:#x}: " + guest.run("dmesg | tail -n 60")["out"])
     if is_debug(guest.kernel):
         alive = ok(guest.run("grep debug_locks /proc/lockdep_stats"), "lockdep_stats")
         need(alive.split()[-1] == "1", f"lockdep switched itself off: {alive}")
