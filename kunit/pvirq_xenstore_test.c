@@ -84,13 +84,18 @@ static void begins_at_event(struct kunit *test)
 	begins(test);
 }
 
+static void opens(struct kunit *test)
+{
+	KUNIT_ASSERT_EQ(test, pvirq_xenstore_open(&x, &page), 0);
+	hears(test, PVIRQ_XENSTORE_WATCH, 0, WATCHED, sizeof(WATCHED));
+}
+
 /* Where the rings' indexes begin; they wrap around, and so does what is in the rings. */
 static void start_at(struct kunit *test, u32 at)
 {
 	memset(&page, 0, sizeof(page));
 	page.req_cons = page.req_prod = page.rsp_cons = page.rsp_prod = at;
-	KUNIT_ASSERT_EQ(test, pvirq_xenstore_open(&x, &page), 0);
-	hears(test, PVIRQ_XENSTORE_WATCH, 0, WATCHED, sizeof(WATCHED));
+	opens(test);
 	says(PVIRQ_XENSTORE_WATCH, "OK", 3);
 	step(test, 1);
 	hears_nothing(test);
@@ -266,12 +271,13 @@ static void each_connection_is_its_own(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, pvirq_xenstore_close(&x), 0);
 	hears(test, PVIRQ_XENSTORE_END, 27, "F", 2);
 	hears(test, PVIRQ_XENSTORE_UNWATCH, 0, WATCHED, sizeof(WATCHED));
-	KUNIT_ASSERT_EQ(test, pvirq_xenstore_open(&x, &page), 0);
-	hears(test, PVIRQ_XENSTORE_WATCH, 0, WATCHED, sizeof(WATCHED));
+	EVENT();		/* makes it look, which does no harm */
+	opens(test);
+	step(test, 1);
+	begins(test);
 	answers(old, PVIRQ_XENSTORE_READ, "suspend", 7);
 	step(test, 1);
 	hears_nothing(test);
-	begins_at_event(test);
 	/* Somebody has asked for it before. */
 	answers(asked - 1, PVIRQ_XENSTORE_ERROR, "EEXIST", 7);
 	step(test, 1);
@@ -290,8 +296,7 @@ static void no_transaction_is_left(struct kunit *test)
 	old = asked;
 	KUNIT_ASSERT_EQ(test, pvirq_xenstore_close(&x), 0);
 	hears(test, PVIRQ_XENSTORE_UNWATCH, 0, WATCHED, sizeof(WATCHED));
-	KUNIT_ASSERT_EQ(test, pvirq_xenstore_open(&x, &page), 0);
-	hears(test, PVIRQ_XENSTORE_WATCH, 0, WATCHED, sizeof(WATCHED));
+	opens(test);
 	answers(old, PVIRQ_XENSTORE_BEGIN, "31", 3);
 	step(test, 1);
 	hears(test, PVIRQ_XENSTORE_END, 31, "F", 2);
