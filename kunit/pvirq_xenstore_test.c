@@ -352,7 +352,12 @@ static void a_hostile_page_is_refused(struct kunit *test)
 
 	page.rsp_prod += RING + 1;
 	step(test, -EPROTO);
+	start_at(test, 3);
 	page.rsp_prod = page.rsp_cons - 1;
+	step(test, -EPROTO);
+	/* And is not believed when it makes sense again. */
+	page.rsp_prod = page.rsp_cons;
+	EVENT();
 	step(test, -EPROTO);
 
 	/* Answers that make no sense. */
@@ -373,6 +378,8 @@ static void a_full_ring_waits(struct kunit *test)
 	page.req_cons++;
 	KUNIT_EXPECT_EQ(test, pvirq_xenstore_close(&x), -EPROTO);
 	step(test, -EPROTO);
+	start_at(test, 3);
+	EVENT();
 	page.req_cons = page.req_prod - RING + 30;
 	KUNIT_EXPECT_EQ(test, pvirq_xenstore_close(&x), -ENOSPC);
 	step(test, 0);

@@ -513,16 +513,10 @@ void pvirq_evtchn_cpu_dead(unsigned int cpu)
 	pr_warn("an interrupt's vector stays with CPU %u, which is offline\n", cpu);
 }
 
-void pvirq_evtchn_silence(void)
-{
-	if (READ_ONCE(running))
-		pvirq_xen_set_callback(0);
-}
-
 /* A crash kernel would be interrupted by events that it knows nothing of, again and again. */
 static int panicked(struct notifier_block *nb, unsigned long action, void *unused)
 {
-	pvirq_evtchn_silence();
+	pvirq_xen_set_callback(0);
 	return NOTIFY_DONE;
 }
 
@@ -531,6 +525,12 @@ static struct notifier_block panic_notifier = { .notifier_call = panicked, .prio
 static DEFINE_MUTEX(running_mutex);
 /* It failed; or was stopped, for good or for sleep, which nobody who comes late must undo. */
 static bool barred;
+
+static void close(void)
+{
+	atomic_notifier_chain_unregister(&panic_notifier_list, &panic_notifier);
+	pvirq_xen_close();
+}
 
 static int start(void)
 {
@@ -543,20 +543,20 @@ static int start(void)
 	err = pvirq_xen_open();
 	if (err)
 		return err;
+	atomic_notifier_chain_register(&panic_notifier_list, &panic_notifier);
 	err = pvirq_upcall_start();
 	if (err)
 		goto err_close;
 	err = pvirq_control_start();
 	if (err)
 		goto err_upcall;
-	atomic_notifier_chain_register(&panic_notifier_list, &panic_notifier);
 	WRITE_ONCE(running, true);
 	return 0;
 
 err_upcall:
 	pvirq_upcall_stop();
 err_close:
-	pvirq_xen_close();
+	close();
 	return err;
 }
 
@@ -582,10 +582,18 @@ void pvirq_evtchn_stop(void)
 	if (running) {
 		WRITE_ONCE(running, false);
 		pvirq_control_end();
-		atomic_notifier_chain_unregister(&panic_notifier_list, &panic_notifier);
 		pvirq_upcall_stop();
-		pvirq_xen_close();
+		close();
 	}
+	mutex_unlock(&running_mutex);
+}
+
+void pvirq_evtchn_silence(void)
+{
+	mutex_lock(&running_mutex);
+	barred = true;
+	if (running)
+		pvirq_xen_set_callback(0);
 	mutex_unlock(&running_mutex);
 }
 

@@ -56,6 +56,7 @@ static DEFINE_RAW_SPINLOCK(tags_lock);
  */
 static DEFINE_RAW_SPINLOCK(attach_lock);
 static bool refused;		/* the host does not take it, until the machine is another one */
+static bool silenced;		/* for good: the next kernel may have the table's memory by now */
 
 static void look_again(struct work_struct *work)
 {
@@ -362,8 +363,8 @@ void pvirq_hypercall_check(void)
 {
 	struct hybrid_state *s;
 
-	refused = false;
-	if (!table)
+	refused = silenced;
+	if (!table || silenced)
 		return;
 	s = kmalloc(sizeof(*s), GFP_KERNEL);
 	if (s)
@@ -379,6 +380,7 @@ bool pvirq_hypercall_refused(void)
 
 void pvirq_hypercall_silence(void)
 {
+	silenced = true;
 	if (table)
 		wrmsrl_safe(first_msr + HYBRID_HOST_MSR_TABLE, 0);
 }

@@ -217,10 +217,10 @@ extern const struct pvirq_backend pvirq_hypercall;
 void pvirq_hypercall_check(void);
 /* It has the ABI, and yet cannot be used. */
 bool pvirq_hypercall_refused(void);
+/* The host looks nothing up any more, for good, whoever still needs it. */
+void pvirq_hypercall_silence(void);
 /* When everything is given back, and nobody calls for more; without the lock. */
 void pvirq_hypercall_exit(void);
-/* The host looks nothing up any more, whoever still needs it. Any context. */
-void pvirq_hypercall_silence(void);
 
 /* evtchn.c */
 extern const struct pvirq_backend pvirq_evtchn;
@@ -231,7 +231,7 @@ extern const struct pvirq_backend pvirq_evtchn;
 void pvirq_evtchn_start(void);
 void pvirq_evtchn_stop(void);
 void pvirq_evtchn_allow(void);
-/* No event arrives any more, whoever still waits for one. Any context. */
+/* No event arrives any more, whoever still waits for one, and none is started. May sleep. */
 void pvirq_evtchn_silence(void);
 
 /*
@@ -264,6 +264,11 @@ void pvirq_forget_device(struct pci_dev *pdev);
  * or going all the time (10 s): its device's interrupts are still ours.
  */
 bool pvirq_suspend(void);
+/*
+ * Where that failed, and this kernel ends. A device that is lost to it is better than a next kernel
+ * whose memory the host writes into, or that an event interrupts for ever. May sleep.
+ */
+void pvirq_abandon(void);
 void pvirq_resume(void);
 /* The machine is another one perhaps: what was measured of it counts no more. */
 void pvirq_remeasure(void);

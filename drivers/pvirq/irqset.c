@@ -487,6 +487,14 @@ void pvirq_resume(void)
 	pvirq_rescan_soon();
 }
 
+void pvirq_abandon(void)
+{
+	pvirq_evtchn_silence();
+	mutex_lock(&irqs_mutex);
+	pvirq_hypercall_silence();
+	mutex_unlock(&irqs_mutex);
+}
+
 void pvirq_exit_all(void)
 {
 	struct pvirq_dev *dev, *next;

@@ -209,11 +209,8 @@ static struct notifier_block power_notifier = { .notifier_call = power_changed }
 static int reboots(struct notifier_block *nb, unsigned long action, void *unused)
 {
 	pvirq_control_stop();
-	if (!pvirq_fall_asleep()) {
-		/* A device that is lost to this kernel is better than a next one that does not run. */
-		pvirq_evtchn_silence();
-		pvirq_hypercall_silence();
-	}
+	if (!pvirq_fall_asleep())
+		pvirq_abandon();
 	return NOTIFY_DONE;
 }
 

@@ -211,7 +211,7 @@ static int go_on(struct pvirq_xenstore *x, u32 type, const char *word, u32 len,
 	return 0;
 }
 
-int pvirq_xenstore_step(struct pvirq_xenstore *x, enum pvirq_order *order)
+static int step(struct pvirq_xenstore *x, enum pvirq_order *order)
 {
 	struct pvirq_xenstore_head head;
 	char word[16];
@@ -243,4 +243,12 @@ int pvirq_xenstore_step(struct pvirq_xenstore *x, enum pvirq_order *order)
 	if (!err && x->again && !x->awaited && *order == PVIRQ_ORDER_NONE)
 		err = begin(x);
 	return err ?: 1;
+}
+
+int pvirq_xenstore_step(struct pvirq_xenstore *x, enum pvirq_order *order)
+{
+	int got = x->wrong ?: step(x, order);
+
+	x->wrong = min(got, 0);
+	return got;
 }
