@@ -56,7 +56,7 @@ enum pvirq_order {
  * @transaction: in which an order is read and taken, so that it cannot be taken back unnoticed; or 0
  * @taken: the order that is being taken
  * @again: something has been written there since it was looked at
- * @wrong: the page made no sense, by an error; nothing of it is believed any more
+ * @wrong: the page made no sense, by an error; this connection believes nothing of it any more
  */
 struct pvirq_xenstore {
 	struct pvirq_xenstore_page *page;
