@@ -84,18 +84,27 @@ static unsigned int choose_cpu(const struct cpumask *mask)
 	return best;
 }
 
-/* The port is masked. */
+static void serve(const struct pvirq_irq *i, unsigned int cpu, bool serve)
+{
+	if (cpu != nr_cpu_ids)
+		pvirq_upcall_serve(cpu, i->event.port, serve);
+}
+
+/*
+ * The port is masked. The CPU that it leaves goes on serving it, until the next move: Xen looks where
+ * an event goes without the lock under which that is changed (send_guest_pirq() and
+ * evtchn_bind_vcpu() in its source), so one that is under way may tell the old one only.
+ */
 static void set_cpu(struct pvirq_irq *i, unsigned int cpu)
 {
-	if (i->event.cpu != nr_cpu_ids) {
+	serve(i, i->event.before, false);
+	i->event.before = i->event.cpu;
+	if (i->event.cpu != nr_cpu_ids)
 		atomic_dec(per_cpu_ptr(&load, i->event.cpu));
-		pvirq_upcall_serve(i->event.cpu, i->event.port, false);
-	}
 	i->event.cpu = cpu;
-	if (cpu != nr_cpu_ids) {
+	serve(i, cpu, true);
+	if (cpu != nr_cpu_ids)
 		atomic_inc(per_cpu_ptr(&load, cpu));
-		pvirq_upcall_serve(cpu, i->event.port, true);
-	}
 }
 
 /*
@@ -262,6 +271,7 @@ static void make_chip(struct pvirq_irq *i)
 static void release(struct pvirq_irq *i)
 {
 	set_cpu(i, nr_cpu_ids);
+	serve(i, i->event.before, false);
 	pvirq_xen_close_port(i->event.port);
 	pvirq_xen_unmap_pirq(i->event.pirq);
 	pvirq_xen_put_pirq(i->event.pirq);
@@ -279,13 +289,20 @@ static int evtchn_prepare(struct pvirq_irq *i, struct irq_data *data)
 	pirq = pvirq_xen_get_pirq();
 	if (pirq < 0)
 		return pirq;
-	port = pvirq_xen_bind_pirq(pirq);
+	/* Its interrupts would not come: Xen takes a pirq for a device's where that is mapped first. */
+	if (pvirq_xen_passes_through()) {
+		pr_warn_once("a device of the host's own is passed through: no event channels for what is taken over from now on\n");
+		port = -EBUSY;
+	} else {
+		port = pvirq_xen_bind_pirq(pirq);
+	}
 	if (port < 0) {
 		pvirq_xen_put_pirq(pirq);
 		return port;
 	}
 	i->event = (struct pvirq_event){
-		.port = port, .pirq = pirq, .cpu = nr_cpu_ids, .native = nr_cpu_ids,
+		.port = port, .pirq = pirq, .cpu = nr_cpu_ids, .before = nr_cpu_ids,
+		.native = nr_cpu_ids,
 	};
 	mask_port(i);
 	make_chip(i);
@@ -405,11 +422,13 @@ const struct pvirq_backend pvirq_evtchn = {
 void pvirq_evtchn_deliver(u32 port)
 {
 	const struct pvirq_irq *i = xa_load(&ports, port);
+	struct irq_data *data = i ? irq_get_irq_data(i->irq) : NULL;
 
-	if (!i)
+	/* It may have been freed just now, and its number be another's. */
+	if (!data || data->chip != &i->chip)
 		return;
 	__this_cpu_write(delivering, i->irq);
-	generic_handle_irq(i->irq);
+	generic_handle_irq_desc(irq_data_to_desc(data));
 	__this_cpu_write(delivering, 0);
 }
 
@@ -501,10 +520,19 @@ static bool leave_dead(struct pvirq_irq *i, struct irq_data *data, unsigned int 
 	return left;
 }
 
+/* An event that was under way to a CPU which had it before waits there. */
+static bool ask_again(struct pvirq_irq *i, struct irq_data *data, unsigned int cpu)
+{
+	if (i->event.before == cpu && !port_is_masked(i))
+		unmask_port(i);
+	return true;
+}
+
 void pvirq_evtchn_cpu_dead(unsigned int cpu)
 {
 	unsigned int tries;
 
+	for_each_live(ask_again, cpu);
 	for (tries = 0; tries < 10; tries++) {
 		if (for_each_live(leave_dead, cpu))
 			return;

@@ -65,6 +65,11 @@ void pvirq_xen_unmap_pirq(u32 pirq);
 /* True if Xen has to be told when an interrupt has been served. Any context. */
 bool pvirq_xen_needs_eoi(u32 pirq);
 void pvirq_xen_eoi(u32 pirq);
+/*
+ * True if a pirq that we did not ask for is mapped: that is how a device has its interrupts that is
+ * passed through. After pvirq_xen_get_pirq(), and as that under irqset.c's mutex.
+ */
+bool pvirq_xen_passes_through(void);
 
 static inline u64 *pvirq_xen_pending(void)
 {
@@ -123,7 +128,7 @@ u32 pvirq_upcall_vcpu(unsigned int cpu);
 
 /*
  * Whether a CPU serves a port's events: those of one word have each their CPU, and Xen only says that
- * something in the word is pending. Where it has changed while the port was masked, unmasking it
+ * something in the word is pending. Where this has changed while the port was masked, unmasking it
  * (pvirq_xen_unmask()) brings what is pending to the vCPU that the port is bound to. Any context.
  */
 void pvirq_upcall_serve(unsigned int cpu, u32 port, bool serve);

@@ -5,10 +5,12 @@
  */
 #include <linux/errno.h>
 #include <linux/io.h>
+#include <linux/minmax.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include <asm/irq_vectors.h>
 #include <asm/processor.h>
 #include <asm/xen/hypercall.h>
 
@@ -44,6 +46,9 @@ static u32 xen_leaf;
 /* The pirqs that Xen gave us, and those among them that are not used. Under irqset.c's mutex. */
 static struct pvirq_event_note pirqs;
 static DECLARE_BITMAP(pirqs_used, PVIRQ_EVENT_NOTE_MAX);
+
+/* Xen gives the highest ones first: somebody else's, at most so many, may be above ours. */
+#define PIRQS_ABOVE		64
 
 #define NOTE_OFFSET		(PAGE_SIZE - sizeof(struct pvirq_event_note))
 static_assert(sizeof(struct shared_info) <= NOTE_OFFSET);
@@ -292,13 +297,23 @@ int pvirq_xen_get_pirq(void)
 	return pirq;
 }
 
-void pvirq_xen_put_pirq(u32 pirq)
+/* Its place among ours; pirqs.nr for none. */
+static u32 place_of(u32 pirq)
 {
 	u32 i;
 
 	for (i = 0; i < pirqs.nr; i++)
 		if (pirqs.pirq[i] == pirq)
-			__clear_bit(i, pirqs_used);
+			break;
+	return i;
+}
+
+void pvirq_xen_put_pirq(u32 pirq)
+{
+	u32 i = place_of(pirq);
+
+	if (i < pirqs.nr)
+		__clear_bit(i, pirqs_used);
 }
 
 void pvirq_xen_unmap_pirq(u32 pirq)
@@ -315,6 +330,18 @@ bool pvirq_xen_needs_eoi(u32 pirq)
 
 	return !HYPERVISOR_physdev_op(PHYSDEVOP_irq_status_query, &query) &&
 	       query.flags & XENIRQSTAT_needs_eoi;
+}
+
+bool pvirq_xen_passes_through(void)
+{
+	u32 end = 0, pirq, i;
+
+	for (i = 0; i < pirqs.nr; i++)
+		end = max(end, pirqs.pirq[i] + PIRQS_ABOVE);
+	for (pirq = NR_IRQS_LEGACY; pirq < end; pirq++)
+		if (place_of(pirq) == pirqs.nr && pvirq_xen_needs_eoi(pirq))
+			return true;
+	return false;
 }
 
 void pvirq_xen_eoi(u32 pirq)
