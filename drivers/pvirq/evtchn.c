@@ -15,6 +15,7 @@
 #include <linux/delay.h>
 #include <linux/irq.h>
 #include <linux/irqdesc.h>
+#include <linux/jiffies.h>
 #include <linux/kexec.h>
 #include <linux/minmax.h>
 #include <linux/mutex.h>
@@ -22,6 +23,7 @@
 #include <linux/percpu.h>
 #include <linux/printk.h>
 #include <linux/rcupdate.h>
+#include <linux/workqueue.h>
 #include <linux/xarray.h>
 
 #include <asm/sync_bitops.h>
@@ -84,27 +86,37 @@ static unsigned int choose_cpu(const struct cpumask *mask)
 	return best;
 }
 
-static void serve(const struct pvirq_irq *i, unsigned int cpu, bool serve)
-{
-	if (cpu != nr_cpu_ids)
-		pvirq_upcall_serve(cpu, i->event.port, serve);
-}
-
 /*
- * The port is masked. The CPU that it leaves goes on serving it, until the next move: Xen looks where
- * an event goes without the lock under which that is changed (send_guest_pirq() and
- * evtchn_bind_vcpu() in its source), so one that is under way may tell the old one only.
+ * Xen reads where an event goes without the lock under which that is changed (send_guest_pirq() and
+ * evtchn_bind_vcpu() in its source), so that one may be late and tell the old CPU only. So old ones go
+ * on serving a port until nothing can be under way any more.
  */
+#define SETTLED_AFTER	HZ
+static void settle_fn(struct work_struct *work);
+static DECLARE_DELAYED_WORK(settle_work, settle_fn);
+
+/* The port is masked. */
 static void set_cpu(struct pvirq_irq *i, unsigned int cpu)
 {
-	serve(i, i->event.before, false);
-	i->event.before = i->event.cpu;
 	if (i->event.cpu != nr_cpu_ids)
 		atomic_dec(per_cpu_ptr(&load, i->event.cpu));
 	i->event.cpu = cpu;
-	serve(i, cpu, true);
-	if (cpu != nr_cpu_ids)
+	if (cpu != nr_cpu_ids) {
 		atomic_inc(per_cpu_ptr(&load, cpu));
+		pvirq_upcall_serve(cpu, i->event.port, true);
+		i->event.moved = jiffies;
+		queue_delayed_work(system_wq, &settle_work, SETTLED_AFTER);
+	}
+}
+
+/* Those that had it before serve it no more. */
+static void settle_cpu(struct pvirq_irq *i)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu)
+		if (cpu != i->event.cpu)
+			pvirq_upcall_serve(cpu, i->event.port, false);
 }
 
 /*
@@ -223,6 +235,8 @@ static void connect(struct pvirq_irq *i, struct irq_data *data)
 	i->event.native = cpumask_first(irq_data_get_effective_affinity_mask(data));
 	move_port(i, irq_data_get_effective_affinity_mask(data));
 	tell_cpu(i, data, irq_data_get_affinity_mask(data));
+	/* A move from before it was deactivated may not be settled. */
+	queue_delayed_work(system_wq, &settle_work, SETTLED_AFTER);
 	i->orig->irq_write_msi_msg(data, &msg);
 	/*
 	 * A device of the host's own is mapped to the pirq by what it was told. Xen maps a device
@@ -271,7 +285,7 @@ static void make_chip(struct pvirq_irq *i)
 static void release(struct pvirq_irq *i)
 {
 	set_cpu(i, nr_cpu_ids);
-	serve(i, i->event.before, false);
+	settle_cpu(i);
 	pvirq_xen_close_port(i->event.port);
 	pvirq_xen_unmap_pirq(i->event.pirq);
 	pvirq_xen_put_pirq(i->event.pirq);
@@ -301,8 +315,7 @@ static int evtchn_prepare(struct pvirq_irq *i, struct irq_data *data)
 		return port;
 	}
 	i->event = (struct pvirq_event){
-		.port = port, .pirq = pirq, .cpu = nr_cpu_ids, .before = nr_cpu_ids,
-		.native = nr_cpu_ids,
+		.port = port, .pirq = pirq, .cpu = nr_cpu_ids, .native = nr_cpu_ids,
 	};
 	mask_port(i);
 	make_chip(i);
@@ -462,6 +475,28 @@ static bool for_each_live(bool (*change)(struct pvirq_irq *i, struct irq_data *d
 	return done;
 }
 
+/* What somebody else was told of comes to its CPU. */
+static bool ask_again(struct pvirq_irq *i, struct irq_data *data, unsigned int unused)
+{
+	if (!port_is_masked(i))
+		unmask_port(i);
+	return true;
+}
+
+static bool settle(struct pvirq_irq *i, struct irq_data *data, unsigned int unused)
+{
+	if (time_before(jiffies, i->event.moved + SETTLED_AFTER))
+		return false;
+	settle_cpu(i);
+	return ask_again(i, data, unused);
+}
+
+static void settle_fn(struct work_struct *work)
+{
+	if (!for_each_live(settle, 0))
+		queue_delayed_work(system_wq, &settle_work, SETTLED_AFTER);
+}
+
 /*
  * The kernel starts those that belong to a CPU before events can be sent there. Where going offline
  * was called off, it has not been told of what went away (see go_away()).
@@ -520,18 +555,11 @@ static bool leave_dead(struct pvirq_irq *i, struct irq_data *data, unsigned int 
 	return left;
 }
 
-/* An event that was under way to a CPU which had it before waits there. */
-static bool ask_again(struct pvirq_irq *i, struct irq_data *data, unsigned int cpu)
-{
-	if (i->event.before == cpu && !port_is_masked(i))
-		unmask_port(i);
-	return true;
-}
-
 void pvirq_evtchn_cpu_dead(unsigned int cpu)
 {
 	unsigned int tries;
 
+	/* An event that was late may wait there. */
 	for_each_live(ask_again, cpu);
 	for (tries = 0; tries < 10; tries++) {
 		if (for_each_live(leave_dead, cpu))
@@ -609,6 +637,7 @@ void pvirq_evtchn_stop(void)
 	barred = true;
 	if (running) {
 		WRITE_ONCE(running, false);
+		cancel_delayed_work_sync(&settle_work);
 		pvirq_control_end();
 		pvirq_upcall_stop();
 		close();

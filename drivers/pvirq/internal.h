@@ -58,7 +58,7 @@ struct pvirq_dev {
  * @port: its event channel
  * @pirq: what the device is told instead of a vector
  * @cpu: where its events go
- * @before: the CPU that had it before, and serves it still; nr_cpu_ids for none
+ * @moved: when that was changed, in jiffies
  * @native: where its vector is; nr_cpu_ids where it has none, or one that is not known
  * @live: the device is told the pirq, and the port is what is masked and moved
  * @eoi: Xen has to be told when it has been served
@@ -67,7 +67,7 @@ struct pvirq_event {
 	u32 port;
 	u32 pirq;
 	unsigned int cpu;
-	unsigned int before;
+	unsigned long moved;
 	unsigned int native;
 	bool live;
 	bool eoi;
