@@ -95,6 +95,11 @@ static unsigned int choose_cpu(const struct cpumask *mask)
 static void settle_fn(struct work_struct *work);
 static DECLARE_DELAYED_WORK(settle_work, settle_fn);
 
+static void settle_later(void)
+{
+	queue_delayed_work(system_wq, &settle_work, SETTLED_AFTER);
+}
+
 /* The port is masked. */
 static void set_cpu(struct pvirq_irq *i, unsigned int cpu)
 {
@@ -105,7 +110,7 @@ static void set_cpu(struct pvirq_irq *i, unsigned int cpu)
 		atomic_inc(per_cpu_ptr(&load, cpu));
 		pvirq_upcall_serve(cpu, i->event.port, true);
 		i->event.moved = jiffies;
-		queue_delayed_work(system_wq, &settle_work, SETTLED_AFTER);
+		settle_later();
 	}
 }
 
@@ -236,7 +241,7 @@ static void connect(struct pvirq_irq *i, struct irq_data *data)
 	move_port(i, irq_data_get_effective_affinity_mask(data));
 	tell_cpu(i, data, irq_data_get_affinity_mask(data));
 	/* A move from before it was deactivated may not be settled. */
-	queue_delayed_work(system_wq, &settle_work, SETTLED_AFTER);
+	settle_later();
 	i->orig->irq_write_msi_msg(data, &msg);
 	/*
 	 * A device of the host's own is mapped to the pirq by what it was told. Xen maps a device
@@ -303,7 +308,7 @@ static int evtchn_prepare(struct pvirq_irq *i, struct irq_data *data)
 	pirq = pvirq_xen_get_pirq();
 	if (pirq < 0)
 		return pirq;
-	/* Its interrupts would not come: Xen takes a pirq for a device's where that is mapped first. */
+	/* This may be its interrupt, which would not come: Xen must map a pirq before it is bound. */
 	if (pvirq_xen_passes_through()) {
 		pr_warn_once("a device of the host's own is passed through: no event channels for what is taken over from now on\n");
 		port = -EBUSY;
@@ -494,7 +499,7 @@ static bool settle(struct pvirq_irq *i, struct irq_data *data, unsigned int unus
 static void settle_fn(struct work_struct *work)
 {
 	if (!for_each_live(settle, 0))
-		queue_delayed_work(system_wq, &settle_work, SETTLED_AFTER);
+		settle_later();
 }
 
 /*
