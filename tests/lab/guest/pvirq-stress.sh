@@ -59,6 +59,13 @@ move_all() {
 		sleep "$pause"
 	done
 }
+# One that was plugged in a moment ago has no interrupt yet; one that goes has none any more.
+free_interrupt() {
+	local command=$driver/$1/command
+	{
+		echo free >"$command" || { echo request >"$command" && echo free >"$command"; }
+	} 2>/dev/null || [ ! -e "$command" ]
+}
 # Raised, answered, run, for nothing, wrong: of all test devices since the driver is there.
 counts() {
 	cat "$driver/gone" $driver/0000:*/counts 2>/dev/null |
@@ -157,7 +164,7 @@ done
 stop
 trap - EXIT
 for device in $devices; do
-	[ ! -e "$driver/$device/command" ] || echo free >"$driver/$device/command" || die "free"
+	free_interrupt "$device" || die "$device: its interrupt cannot be requested and freed"
 done
 if dmesg | grep -iE 'timeout|timed out|lost|no irq handler|aborting|nobody cared|runs for|ran while'; then
 	exit 1
