@@ -564,7 +564,8 @@ void pvirq_evtchn_cpu_dead(unsigned int cpu)
 {
 	unsigned int tries;
 
-	/* An event that was late may wait there. */
+	/* An event that was late may wait there; also one of xenstore. */
+	pvirq_control_cpus_changed();
 	for_each_live(ask_again, cpu);
 	for (tries = 0; tries < 10; tries++) {
 		if (for_each_live(leave_dead, cpu))

@@ -298,6 +298,12 @@ static int cpu_offline_event(unsigned int cpu)
 		return err;
 	}
 	hybrid_idle_upcall(NULL, 0);
+	/*
+	 * One that is late for its move (see SETTLED_AFTER in evtchn.c) still finds the handler, too.
+	 * Where the module goes, and not the CPU, there are no events any more.
+	 */
+	if (had && !cpu_active(cpu))
+		msleep(20);
 	return 0;
 }
 
