@@ -56,6 +56,12 @@ while IFS=' ' read -r id cmd <&3; do
 	printf 'E' >&3
 	read -r _ <&3
 	out=$(gzip -9c /run/lab/out | base64 -w 0)
-	printf 'D %s %d %d\n%s\n' "$id" "$rc" "${#out}" "$out" >&3
+	printf 'D %s %d %d\n' "$id" "$rc" "${#out}" >&3
+	while [ ${#out} -gt 512 ]; do
+		printf %s "${out:0:512}" >&3
+		out=${out:512}
+		read -r _ <&3
+	done
+	printf '%s\n' "$out" >&3
 done
 exec busybox poweroff -f

@@ -4,6 +4,7 @@ import base64
 import gzip
 import importlib
 import os
+import random
 import socket
 import struct
 import subprocess
@@ -13,7 +14,7 @@ import threading
 import unittest
 
 from . import counts, images
-from .link import GuestDied, GuestLink
+from .link import PIECE, GuestDied, GuestLink
 from .xslink import XenstoreLink
 
 HIST = """# event histogram
@@ -267,6 +268,26 @@ class Link(unittest.TestCase):
         got = link.run("echo hi", 5, counter)
         self.assertEqual((got["rc"], got["out"], got["counts"]), (3, "hi\n", {"total": 7}))
         self.assertEqual(counter.calls, ["start", "stop"])
+
+    def test_long_results_come_in_pieces(self):
+        sent = random.Random(1).randbytes(2 * PIECE).hex()
+
+        def answer(f):
+            number = f.readline().split()[0]
+            f.write(b"P %s\n" % number)
+            f.readline()
+            f.write(b"E")
+            f.readline()
+            body = base64.b64encode(gzip.compress(sent.encode()))
+            assert len(body) > 2 * PIECE
+            f.write(b"D %s 0 %d\n" % (number, len(body)))
+            while len(body) > PIECE:
+                f.write(body[:PIECE])
+                body = body[PIECE:]
+                assert f.readline() == b"\n"
+            f.write(body + b"\n")
+
+        self.assertEqual(self.talk(answer).run("true", 5)["out"], sent)
 
     def test_death_is_not_silence(self):
         link = self.talk(lambda f: f.write(b"READY\n"))
