@@ -106,7 +106,10 @@ int hybrid_host_irq_request(struct hybrid_host_irq *h, irq_handler_t handler,
 	if (irq < 0)
 		return irq;
 	h->irq = irq;
-	err = request_irq(irq, handler, flags, name, h);
+	/* One that nobody moves is where it was allocated, not where the default affinity would have it. */
+	if (flags & IRQF_NOBALANCING)
+		err = irq_set_affinity(irq, cpumask_of(0));
+	err = err ?: request_irq(irq, handler, flags, name, h);
 	if (err)
 		irq_dispose_mapping(irq);
 	return err;

@@ -162,8 +162,6 @@ static u32 kernel_facts(void)
 		facts |= BIT(HYBRID_KERNEL_IRQ_REMAP);
 	if (module_loaded("kvm_intel") || module_loaded("kvm_amd"))
 		facts |= BIT(HYBRID_KERNEL_KVM_HOST);
-	if (READ_ONCE(our_pv_eoi))
-		facts |= BIT(HYBRID_KERNEL_OUR_PV_EOI);
 	if (cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT))
 		facts |= BIT(HYBRID_KERNEL_ENCRYPTED);
 	return facts;
@@ -176,11 +174,16 @@ void hybrid_platform_snapshot(struct hybrid_snapshot *s)
 		.rdmsr = read_msr,
 	};
 
+	/* Claimed before the MSRs are set, disclaimed after they are cleared: either look will do. */
+	bool ours = READ_ONCE(our_pv_eoi);
+
 	/* All of it from one CPU */
 	migrate_disable();
 	hybrid_snapshot_read(s, &reader);
 	migrate_enable();
 
 	s->kernel = kernel_facts() | ask_xen(s);
+	if (ours || READ_ONCE(our_pv_eoi))
+		s->kernel |= BIT(HYBRID_KERNEL_OUR_PV_EOI);
 	s->nr_cpus = num_online_cpus();
 }

@@ -60,7 +60,9 @@ static bool silenced;		/* for good: the next kernel may have the table's memory 
 
 static void look_again(struct work_struct *work)
 {
-	hybrid_refresh();
+	/* Once refused, what is given back kicks in vain: only another host changes that. */
+	if (!READ_ONCE(refused))
+		hybrid_refresh();
 }
 
 static DECLARE_DELAYED_WORK(look_work, look_again);
@@ -225,8 +227,11 @@ static int hypercall_set_affinity(struct irq_data *data, const struct cpumask *m
 	bool attached = i->attached;
 	int ret;
 
-	/* The kernel writes two messages, as it cannot change address and data at once; we can. */
-	i->moving = true;
+	/*
+	 * The kernel writes two messages, as it cannot change address and data at once; we can. But if
+	 * the first attaches, the host may deliver there: then it is told of both.
+	 */
+	i->moving = attached;
 	i->next = i->word & ~HYBRID_IRQ_MASKED;
 	ret = i->orig->irq_set_affinity(data, mask, force);
 	i->moving = false;

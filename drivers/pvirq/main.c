@@ -237,6 +237,8 @@ static void stop(void)
 	irq_work_sync(&rescan_irq_work);
 	cancel_delayed_work_sync(&rescan_work);
 	pvirq_exit_all();
+	/* Not before, as that may take its time. */
+	unregister_reboot_notifier(&reboot_notifier);
 	pvirq_evtchn_stop();
 	pvirq_control_exit();
 	pvirq_eoi_exit();
@@ -259,7 +261,7 @@ static int __init pvirq_init(void)
 	start_evtchn();
 	err = hybrid_notifier_register(&policy_notifier);
 	if (err)
-		goto err_reboot;
+		goto err_power;
 	err = bus_register_notifier(&pci_bus_type, &bus_notifier);
 	if (err)
 		goto err_policy;
@@ -277,8 +279,6 @@ static int __init pvirq_init(void)
 
 err_policy:
 	hybrid_notifier_unregister(&policy_notifier);
-err_reboot:
-	unregister_reboot_notifier(&reboot_notifier);
 err_power:
 	unregister_pm_notifier(&power_notifier);
 	stop();
@@ -292,7 +292,6 @@ static void __exit pvirq_exit(void)
 {
 	pvirq_debugfs_remove();
 	tracepoint_stop();
-	unregister_reboot_notifier(&reboot_notifier);
 	unregister_pm_notifier(&power_notifier);
 	bus_unregister_notifier(&pci_bus_type, &bus_notifier);
 	hybrid_notifier_unregister(&policy_notifier);

@@ -197,7 +197,7 @@ int pvirq_eoi_init(void)
 
 void pvirq_eoi_exit(void)
 {
+	pvirq_eoi_bar(true);
 	atomic_notifier_chain_unregister(&panic_notifier_list, &panic_notifier);
 	unregister_reboot_notifier(&reboot_notifier);
-	pvirq_eoi_bar(true);
 }

@@ -82,8 +82,12 @@ def case_host_interrupts(guest):
     """Each interrupt runs its handler once, through mask storms and moves; all is given back."""
     bind_test_driver(guest)
     do(guest, TEST, "request", "raise 5")
+    ok(guest.run("echo 2 >/proc/irq/default_smp_affinity"), "default affinity")
     load_both(guest)                # taken over while it is in use
     need(back_ends(guest) == {"hypercall"}, f"{irqs(guest)}")
+    cpus = ok(guest.run("cat /proc/irq/*/pvirq-stray/../effective_affinity; "
+                        "echo 3 >/proc/irq/default_smp_affinity"), "stray")
+    need(int(cpus, 16) == 1, f"the stray interrupt is not on CPU 0: {cpus}")
     need(back_ends(guest, EDU) == {"lazy"}, f"MSI has no room for the number: {irqs(guest)}")
     before = peer_counts(guest)
 
