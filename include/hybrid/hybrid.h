@@ -121,7 +121,7 @@ struct hybrid_host_irq {
 };
 
 /**
- * hybrid_host_irq_request() - a vector, on CPU 0 at first
+ * hybrid_host_irq_request() - a vector, with IRQF_NOBALANCING on CPU 0
  * @h: stays where it is until hybrid_host_irq_free()
  * @handler: called in hardirq context, with @h
  * @flags: as for request_irq()
